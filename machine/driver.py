@@ -1,0 +1,280 @@
+"""The driver protocol: what a provider must promise, how it declares its options, and how it is found.
+
+A driver knows its provider and nothing else: no SSH session, no certificate, no store, no printing. It is a class
+registered under the entry-point group ``pymachine.drivers``; the built-in ones go the same way as a plugin.
+Every method can be repeated: it looks first, then does what is missing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from machine.errors import PreCheckFailed, UnknownDriver, UsageError
+from machine.model import Instance, Observation, Spec
+
+ENTRY_POINT_GROUP = "pymachine.drivers"
+_METADATA = "pymachine.option"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionInfo:
+    """What is declared once about an option; flags, environment variables, help and validation derive from it."""
+
+    help: str
+    env: tuple[str, ...] = ()  # environment variables, first one set wins
+    secret: bool = False  # never stored, shown or logged
+    required: bool = False
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+    parse: Callable[[str], Any] | None = None  # text -> value; raises ValueError with the reason
+
+
+def option(
+    *,
+    help: str,
+    default: Any = None,
+    env: tuple[str, ...] = (),
+    secret: bool = False,
+    required: bool = False,
+    metavar: str | None = None,
+    choices: tuple[str, ...] = (),
+    parse: Callable[[str], Any] | None = None,
+) -> Any:
+    """Declare one option of a driver, as the default of a field of its ``Options`` dataclass."""
+    info = OptionInfo(
+        help=help, env=env, secret=secret, required=required, metavar=metavar, choices=choices, parse=parse
+    )
+    return dataclasses.field(default=default, metadata={_METADATA: info})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredOption:
+    """One option of one driver, as the faces of pymachine see it."""
+
+    name: str  # the field: ip_address
+    flag: str  # --generic-ip-address
+    kind: type  # str, int, bool or tuple (of str, repeatable)
+    default: Any
+    info: OptionInfo
+
+
+def declared_options(driver: type[Driver] | Driver) -> Iterator[DeclaredOption]:
+    """The options of a driver, in the order they were declared."""
+    hints = typing.get_type_hints(driver.Options)
+    for item in dataclasses.fields(driver.Options):
+        hint = hints[item.name]
+        if typing.get_origin(hint) in (typing.Union, types.UnionType):
+            hint = next(part for part in typing.get_args(hint) if part is not type(None))
+        kind = typing.get_origin(hint) or hint
+        flag = f"--{driver.name}-{item.name.replace('_', '-')}"
+        yield DeclaredOption(
+            name=item.name, flag=flag, kind=kind, default=item.default, info=item.metadata[_METADATA]
+        )
+
+
+def resolve_options(
+    driver: type[Driver] | Driver, given: Mapping[str, Any], environ: Mapping[str, str] = os.environ
+) -> Any:
+    """Build a driver's ``Options`` from what was given, else the environment, else the defaults.
+
+    Raises:
+        UsageError: an unknown, mistyped or missing option; it names the flag.
+    """
+    declared = {item.name: item for item in declared_options(driver)}
+    for name in given:
+        if name not in declared:
+            close = difflib.get_close_matches(name, declared, n=1)
+            hint = f"did you mean {declared[close[0]].flag}?" if close else None
+            raise UsageError(f"the driver {driver.name} has no option {name!r}", hint=hint)
+    values: dict[str, Any] = {}
+    for item in declared.values():
+        value, source = given.get(item.name), item.flag
+        if value is None or value == ():
+            source = next((name for name in item.info.env if environ.get(name)), "")
+            value = environ.get(source)
+        if value is None:
+            if item.info.required:
+                also = f" or set {item.info.env[0]}" if item.info.env else ""
+                raise UsageError(
+                    f"the driver {driver.name} needs {item.flag}",
+                    hint=f"give {item.flag} {item.info.metavar or item.name.upper()}{also}",
+                )
+            continue
+        try:
+            values[item.name] = _parse(item, value)
+        except ValueError as error:
+            raise UsageError(f"{source}: {error}") from error
+    return driver.Options(**values)
+
+
+def _parse(item: DeclaredOption, value: Any) -> Any:
+    """One value, from text or as given, in the option's own type."""
+    if item.info.parse is not None and isinstance(value, str):
+        value = item.info.parse(value)
+    elif item.kind is bool and isinstance(value, str):
+        if value.lower() not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
+            raise ValueError(f"{value!r} is neither true nor false")
+        value = value.lower() in ("1", "true", "yes", "on")
+    elif item.kind is int and isinstance(value, str):
+        try:
+            value = int(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is not a whole number") from None
+    elif item.kind is tuple:
+        value = tuple(value.split(",")) if isinstance(value, str) else tuple(value)
+    if item.info.choices and value not in item.info.choices:
+        close = difflib.get_close_matches(str(value), item.info.choices, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise ValueError(f"{value!r} is not one of {', '.join(item.info.choices)}{hint}")
+    return value
+
+
+def stored_options(driver: type[Driver] | Driver, options: Any) -> dict[str, Any]:
+    """The options as they are kept in a spec: plain JSON values, secrets left out."""
+    kept = {}
+    for item in declared_options(driver):
+        value = getattr(options, item.name)
+        if not item.info.secret and value is not None:
+            kept[item.name] = list(value) if isinstance(value, tuple) else value
+    return kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a driver can do, as data: the core asks this and never a driver's name."""
+
+    stop: bool = False  # start, stop and kill exist
+    restart: bool = False
+    inject_host_key: bool = False  # the host key is known before the first contact
+    creates: bool = True  # makes hosts; False: it is given them
+    observes: bool = True  # the provider can say a state; False: the host is all there is
+    local_rank: int | None = None  # drivers for this very computer, the best first (lowest); None: not local
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostIdentity:
+    """What a new host must be given to be reachable by us and by nobody else. Public halves only."""
+
+    store: str  # the store's id: marks what is made
+    authorized_key: str  # the machine's own SSH public key, one OpenSSH line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A provider's resource that carries our marks."""
+
+    driver: str
+    kind: str  # instance, volume, security-group, …
+    id: str
+    machine: str
+    token: str  # of the operation that made it
+
+
+class Recorder(Protocol):
+    """The journal as a driver sees it; the operation that calls a driver hands one in."""
+
+    def resource(self, kind: str, id: str, **data: Any) -> None:
+        """Remember, durably and now, that this resource exists (or is about to: ids chosen by us come first)."""
+
+    def progress(self, text: str) -> None:
+        """Tell people what is going on; one line."""
+
+    def check(self) -> None:
+        """Raise ``Cancelled`` or ``DeadlineExceeded`` when it is time to stop; every wait calls it."""
+
+
+class Driver(Protocol):
+    """What a provider must promise. Errors are ``machine.errors``, an SDK's own are mapped once, with ``from``."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]  # one line for help
+    capabilities: ClassVar[Capabilities]
+    Options: ClassVar[type]  # a frozen dataclass whose fields are made by `option`
+
+    def check(self, spec: Spec, options: Any, identity: HostIdentity) -> dict[str, Any]:
+        """The pre-check, without effect.
+
+        Returns:
+            The resolved request, JSON values only: what ``create`` will ask for, the same after a resume.
+
+        Raises:
+            PreCheckFailed: it cannot work; names what to change.
+        """
+
+    def create(self, request: Mapping[str, Any], token: str, record: Recorder) -> Instance:
+        """Make the instance and start it. The same token twice gives the same instance.
+
+        Every id goes to ``record`` before or as it appears, so that a kill at any line leaves nothing unknown.
+        """
+
+    def observe(self, instances: Sequence[Instance]) -> list[Observation]:
+        """States and addresses of many at once, in their order; what is not there any more is ``Gone``."""
+
+    def start(self, instance: Instance, record: Recorder) -> Instance:
+        """Converge to running; already running is success. The address may be a new one."""
+
+    def stop(self, instance: Instance, record: Recorder) -> None:
+        """Converge to stopped, in order; already stopped is success."""
+
+    def restart(self, instance: Instance, record: Recorder) -> Instance:
+        """Stop in order and start again."""
+
+    def kill(self, instance: Instance, record: Recorder) -> None:
+        """Converge to stopped, at once."""
+
+    def remove(self, id: str, data: Mapping[str, Any], record: Recorder) -> None:
+        """Remove the instance and all that was made with it; returns when it is gone; already gone is success.
+
+        Takes the recorded id and data and not an ``Instance``: a create that died early has no more than that.
+        """
+
+    def find(self, store: str) -> list[Found]:
+        """Everything out there with this store's marks."""
+
+
+class LocalDriver(Protocol):
+    """What a driver for this very computer adds: whether it can work here, before any option is known."""
+
+    def usable_here(self) -> str | None:
+        """None when it can; else the reason, one line."""
+
+
+def driver_names() -> list[str]:
+    """The names of all installed drivers, without importing one."""
+    return sorted({point.name for point in _entry_points()})
+
+
+def load_driver(name: str) -> Driver:
+    """Import one driver, and only that one.
+
+    Raises:
+        UnknownDriver: there is none of this name; close matches are named.
+        PreCheckFailed: it is installed and cannot be imported.
+    """
+    for point in _entry_points():
+        if point.name == name:
+            try:
+                return typing.cast(Driver, point.load()())
+            except ImportError as error:
+                raise PreCheckFailed(
+                    f"the driver {name} cannot be loaded",
+                    cause=f"{point.value}: {error}",
+                    hint="install what it needs, or choose another driver: pymachine create --help",
+                ) from error
+    known = driver_names()
+    close = difflib.get_close_matches(name, known, n=3)
+    meant = f"did you mean {' or '.join(close)}? " if close else ""
+    raise UnknownDriver(f'no driver "{name}"', hint=f"{meant}installed: {', '.join(known) or 'none'}")
+
+
+def _entry_points() -> typing.Iterable[Any]:
+    from importlib.metadata import entry_points  # 50 ms of start-up that only commands with drivers pay
+
+    return entry_points(group=ENTRY_POINT_GROUP)

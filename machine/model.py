@@ -1,0 +1,134 @@
+"""The things pymachine speaks of, as frozen values: no I/O, and no import beyond the standard library.
+
+The words are those of the glossary in ``docs/architecture.md``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+# docker-machine's rule (commands/create.go), and a length that fits a host name and every provider's tag.
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-.]*\Z")
+MAX_NAME_LENGTH = 63
+
+
+def valid_name(name: str) -> bool:
+    """Whether a machine may be called this: docker-machine's characters, at most 63 of them."""
+    return len(name) <= MAX_NAME_LENGTH and _NAME.match(name) is not None
+
+
+class State(str, Enum):
+    """What a machine is doing, as the provider says or as it was last recorded."""
+
+    CREATING = "Creating"
+    STARTING = "Starting"
+    RUNNING = "Running"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+    PREEMPTED = "Preempted"
+    GONE = "Gone"
+    ERROR = "Error"
+    UNKNOWN = "Unknown"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How a host is reached over SSH."""
+
+    host: str  # a name or an address, IPv6 without brackets
+    port: int = 22
+    user: str = "root"
+    # Public host keys ("ssh-ed25519 AAAA…") the driver put there itself; empty: not known before first contact.
+    host_keys: tuple[str, ...] = ()
+    # True: the machine's own key is already accepted. False: the operator's keys log in first and introduce it.
+    machine_key_installed: bool = True
+    # The operator's private key for that first login; None: what ssh would use (agent, ~/.ssh/config, defaults).
+    identity_file: str | None = None
+    # The host key the operator vouched for, as "SHA256:…"; checked at first contact when host_keys is empty.
+    host_key_fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """What a provider made, or the host that was given."""
+
+    driver: str
+    id: str  # the provider's own identifier
+    access: Access
+    # The driver's own notes; JSON values, never a secret.
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        """Where SSH and the endpoint are; IPv6 without brackets."""
+        return self.access.host
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """A provider's answer about one instance, now."""
+
+    state: State
+    address: str | None = None  # None: the provider does not say, or the machine has none
+    detail: str = ""  # one line, for people
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSpec:
+    """What is wanted of the engine behind the agent."""
+
+    kind: str = "docker"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """What is wanted of a machine. Holds no secret: a driver's secret options are never put in."""
+
+    name: str
+    driver: str
+    options: Mapping[str, Any] = field(default_factory=dict)  # the driver's Options, as plain JSON values
+    engine: EngineSpec = field(default_factory=EngineSpec)
+    tls_san: tuple[str, ...] = ()  # further names and addresses for the server's certificate
+    host_key_policy: str = "first-use"  # or "strict"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where clients reach the engine."""
+
+    url: str  # tcp://ADDRESS:PORT, IPv6 bracketed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A row of the store: what the operator owns."""
+
+    id: int
+    name: str
+    spec: Spec
+    state: State
+    state_at: float  # seconds since the epoch: when that state was observed or recorded
+    instance: Instance | None
+    endpoint: Endpoint | None
+    created_at: float
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what the host said of itself at the last converge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What a step reports. ``text`` is for people and holds no secret and no control character."""
+
+    machine: str
+    operation: str  # create, remove, …
+    step: str
+    status: str  # begun, progress, done, failed, warning
+    text: str = ""
+    elapsed: float = 0.0  # seconds since the step began
+    at: float = 0.0  # seconds since the epoch
