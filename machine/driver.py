@@ -74,9 +74,7 @@ def declared_options(driver: type[Driver] | Driver) -> Iterator[DeclaredOption]:
             hint = next(part for part in typing.get_args(hint) if part is not type(None))
         kind = typing.get_origin(hint) or hint
         flag = f"--{driver.name}-{item.name.replace('_', '-')}"
-        yield DeclaredOption(
-            name=item.name, flag=flag, kind=kind, default=item.default, info=item.metadata[_METADATA]
-        )
+        yield DeclaredOption(name=item.name, flag=flag, kind=kind, default=item.default, info=item.metadata[_METADATA])
 
 
 def resolve_options(

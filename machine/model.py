@@ -43,8 +43,10 @@ class Access:
     """How a host is reached over SSH."""
 
     host: str  # a name or an address, IPv6 without brackets
-    port: int = 22
-    user: str = "root"
+    port: int | None = 22  # None, and so for the user: as the operator's ssh configuration says
+    user: str | None = "root"
+    # Where the endpoint is, when `host` is only an alias of the operator's ssh configuration.
+    address: str | None = None
     # Public host keys ("ssh-ed25519 AAAA…") the driver put there itself; empty: not known before first contact.
     host_keys: tuple[str, ...] = ()
     # True: the machine's own key is already accepted. False: the operator's keys log in first and introduce it.
@@ -68,7 +70,7 @@ class Instance:
     @property
     def address(self) -> str:
         """Where SSH and the endpoint are; IPv6 without brackets."""
-        return self.access.host
+        return self.access.address or self.access.host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,8 @@ class Machine:
     endpoint: Endpoint | None
     created_at: float
     facts: Mapping[str, Any] = field(default_factory=dict)  # what the host said of itself at the last converge
+    engine: str | None = None  # "docker 20.10.24"
+    error: str | None = None  # one line: why the last operation failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

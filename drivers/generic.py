@@ -1,0 +1,142 @@
+"""Driver ``generic``: any host over SSH. It makes nothing and removes nothing; the host is all there is.
+
+Never renames the host, never upgrades its packages, never touches what pymachine did not make.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from machine.driver import Capabilities, Found, HostIdentity, Recorder, option
+from machine.errors import DriverError
+from machine.model import Access, Instance, Observation, Spec, State
+from machine.trust.sshkeys import check_fingerprint
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise ValueError(f"{text!r} is not a port number (1 to 65535)")
+    return int(text)
+
+
+def _host(text: str) -> str:
+    host = text.strip()
+    if not host or any(char.isspace() or not char.isprintable() for char in host) or host.startswith("-"):
+        raise ValueError(f"{text!r} is neither a host name nor an IP address")
+    if "@" in host:
+        raise ValueError(f"give the user on its own: --generic-ssh-user {host.partition('@')[0]}")
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenericOptions:
+    """What must be known of a host that exists already."""
+
+    ip_address: str = option(
+        help="The host's address, name, or alias in your ssh configuration.",
+        env=("GENERIC_IP_ADDRESS",),
+        required=True,
+        metavar="HOST",
+        parse=_host,
+    )
+    ssh_user: str | None = option(
+        help="The user to log in as; root, or one who may use sudo without a password. [default: as ssh, else root]",
+        env=("GENERIC_SSH_USER",),
+        metavar="USER",
+    )
+    ssh_key: str | None = option(
+        help="The private key for the first login. [default: as ssh: agent, configuration, ~/.ssh]",
+        env=("GENERIC_SSH_KEY",),
+        metavar="FILE",
+    )
+    ssh_port: int | None = option(
+        help="The port of the SSH server. [default: as ssh, else 22]",
+        env=("GENERIC_SSH_PORT",),
+        metavar="PORT",
+        parse=_port,
+    )
+    engine_port: int = option(
+        help="The port of the TLS endpoint on the host.",
+        default=2376,
+        env=("GENERIC_ENGINE_PORT",),
+        metavar="PORT",
+        parse=_port,
+    )
+    host_key: str | None = option(
+        help="The host key you vouch for, as SHA256:…; nothing else is accepted at the first contact.",
+        env=("GENERIC_HOST_KEY",),
+        metavar="SHA256:…",
+        parse=check_fingerprint,
+    )
+
+
+class GenericDriver:
+    """Adopts a host that exists."""
+
+    name: ClassVar[str] = "generic"
+    summary: ClassVar[str] = "any host over SSH that exists already"
+    capabilities: ClassVar[Capabilities] = Capabilities(creates=False, observes=False)
+    Options: ClassVar[type] = GenericOptions
+
+    def check(self, spec: Spec, options: GenericOptions, identity: HostIdentity) -> dict[str, Any]:
+        """Nothing can be known without talking to the host, and that is SSH's part."""
+        return {
+            "host": options.ip_address,
+            "port": options.ssh_port,
+            "user": options.ssh_user,
+            "identity_file": options.ssh_key,
+            "host_key": options.host_key,
+            "engine_port": options.engine_port,
+        }
+
+    def create(self, request: Mapping[str, Any], token: str, record: Recorder) -> Instance:
+        """The host as it was given."""
+        record.resource("host", request["host"])
+        return Instance(
+            driver=self.name,
+            id=request["host"],
+            access=Access(
+                host=request["host"],
+                port=request["port"],
+                user=request["user"],
+                machine_key_installed=False,
+                identity_file=request["identity_file"],
+                host_key_fingerprint=request["host_key"],
+            ),
+            data={"engine_port": request["engine_port"]},
+        )
+
+    def observe(self, instances: Sequence[Instance]) -> list[Observation]:
+        """No provider can be asked; whether the host answers, the endpoint shows."""
+        return [Observation(state=State.UNKNOWN, address=each.address) for each in instances]
+
+    def start(self, instance: Instance, record: Recorder) -> Instance:
+        """Refused: no provider."""
+        raise self._no_provider("start", instance)
+
+    def stop(self, instance: Instance, record: Recorder) -> None:
+        """Refused: no provider."""
+        raise self._no_provider("stop", instance)
+
+    def restart(self, instance: Instance, record: Recorder) -> Instance:
+        """Refused: no provider."""
+        raise self._no_provider("restart", instance)
+
+    def kill(self, instance: Instance, record: Recorder) -> None:
+        """Refused: no provider."""
+        raise self._no_provider("kill", instance)
+
+    def remove(self, id: str, data: Mapping[str, Any], record: Recorder) -> None:
+        """Nothing: the host stays. What the bootstrap brought, the operation takes away over SSH."""
+
+    def find(self, store: str) -> list[Found]:
+        """Nothing is made, so nothing can be left."""
+        return []
+
+    def _no_provider(self, verb: str, instance: Instance) -> DriverError:
+        return DriverError(
+            f"the driver generic cannot {verb} a host",
+            hint=f"do it where the host {instance.id} is managed",
+        )

@@ -1,0 +1,84 @@
+"""A command running on a host: bytes in, bytes out, under one deadline."""
+
+from __future__ import annotations
+
+import paramiko
+
+from machine.deadline import Deadline
+from machine.errors import HostUnreachable
+
+_LOOK_UP_SECONDS = 0.25  # how often a silent wait looks at its deadline and at a cancellation
+_STDERR_KEPT = 65536  # the last of it: a host that talks for ever fills no memory here
+
+
+class CommandChannel:
+    """The stdin, stdout and stderr of one remote command."""
+
+    def __init__(self, channel: paramiko.Channel, deadline: Deadline) -> None:
+        self._channel = channel
+        self._deadline = deadline
+        self._stderr = b""
+
+    def send(self, data: bytes) -> None:
+        """Write all of it to the command's stdin."""
+        self._channel.settimeout(self._deadline.remaining())
+        try:
+            self._channel.sendall(data)
+        except (OSError, paramiko.SSHException, EOFError) as error:
+            raise HostUnreachable(
+                "the host stopped reading", layer="connection", cause=str(error) or "connection lost"
+            ) from error
+
+    def close_stdin(self) -> None:
+        """End of input for the command."""
+        try:
+            self._channel.shutdown_write()
+        except (OSError, EOFError):
+            pass  # it has ended already
+
+    def recv(self, max_bytes: int) -> bytes:
+        """What the command printed next; empty at its end.
+
+        Raises:
+            DeadlineExceeded, Cancelled, HostUnreachable.
+        """
+        while True:
+            self._channel.settimeout(self._deadline.remaining(_LOOK_UP_SECONDS))
+            try:
+                data = self._channel.recv(max_bytes)
+            except TimeoutError:
+                self._keep_stderr()
+                self._deadline.check("the host's answer")
+                continue
+            except (OSError, paramiko.SSHException) as error:
+                raise HostUnreachable("the SSH connection was lost", layer="connection", cause=str(error)) from error
+            self._keep_stderr()
+            return data
+
+    def stderr(self) -> bytes:
+        """The last of what the command printed to stderr so far."""
+        self._keep_stderr()
+        return self._stderr
+
+    def exit_status(self) -> int:
+        """The command's exit status, awaited; -1 where the host gives none (killed, connection cut)."""
+        while not self._channel.status_event.wait(self._deadline.remaining(_LOOK_UP_SECONDS)):
+            self._deadline.check("the command to end")
+            if self._channel.closed:
+                break
+        self._keep_stderr()
+        return int(self._channel.exit_status)
+
+    def close(self) -> None:
+        """End the channel; the connection stays."""
+        self._channel.close()
+
+    def __enter__(self) -> CommandChannel:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _keep_stderr(self) -> None:
+        while self._channel.recv_stderr_ready():
+            self._stderr = (self._stderr + self._channel.recv_stderr(65536))[-_STDERR_KEPT:]

@@ -1,0 +1,216 @@
+"""A verified SSH connection: first the host's key, then ours, then as many channels as the operation needs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import paramiko
+
+from machine.deadline import Deadline
+from machine.errors import HostKeyRejected, HostUnreachable, LoginRefused
+from machine.ssh.channel import CommandChannel
+from machine.ssh.credentials import Credentials
+from machine.ssh.hostkeys import HostKeyPolicy, Verdict, judge, preferred_types
+from machine.ssh.socket import connect as connect_tcp
+
+_KEEPALIVE_SECONDS = 15
+_HANDSHAKE_SECONDS = 30.0
+# A host still booting refuses, is silent, or closes before its banner.
+_BOOTING = ("route", "port", "protocol")
+
+# Opens the byte stream below SSH: a TCP connection, a channel through a bastion, a proxy command.
+OpenStream = Callable[[Deadline], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A command that ended."""
+
+    exit_status: int
+    stdout: bytes
+    stderr: bytes
+
+
+class Connection:
+    """One authenticated connection to one host. Close it, or use it as a context manager."""
+
+    def __init__(
+        self,
+        transport: paramiko.Transport,
+        verdict: Verdict,
+        *,
+        host: str,
+        port: int,
+        user: str,
+        bastion: Connection | None = None,
+    ) -> None:
+        self._transport = transport
+        self._bastion = bastion
+        self.verdict = verdict
+        self.host, self.port, self.user = host, port, user  # as the configuration resolved them
+
+    def open(self, command: str, deadline: Deadline) -> CommandChannel:
+        """Start a command on a channel of its own."""
+        try:
+            channel = self._transport.open_session(timeout=deadline.remaining(_HANDSHAKE_SECONDS))
+            channel.exec_command(command)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise HostUnreachable("the SSH connection was lost", layer="connection", cause=str(error)) from error
+        return CommandChannel(channel, deadline)
+
+    def run(self, command: str, deadline: Deadline, stdin: bytes = b"") -> Completed:
+        """Run a command to its end and collect what it printed."""
+        with self.open(command, deadline) as channel:
+            if stdin:
+                channel.send(stdin)
+            channel.close_stdin()
+            parts = []
+            while data := channel.recv(65536):
+                parts.append(data)
+            return Completed(channel.exit_status(), b"".join(parts), channel.stderr())
+
+    def stream_to(self, host: str, port: int, deadline: Deadline) -> paramiko.Channel:
+        """A TCP connection that starts on the host; raises ``HostUnreachable``."""
+        try:
+            return self._transport.open_channel(
+                "direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=deadline.remaining(_HANDSHAKE_SECONDS)
+            )
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise HostUnreachable(
+                f"{host}:{port} cannot be reached from the bastion", layer="route", cause=str(error)
+            ) from error
+
+    def close(self) -> None:
+        """End the connection, and that to the bastion below it."""
+        self._transport.close()
+        if self._bastion is not None:
+            self._bastion.close()
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def connect(
+    host: str,
+    port: int,
+    user: str,
+    *,
+    policy: HostKeyPolicy,
+    credentials: Credentials,
+    deadline: Deadline,
+    patient: bool = False,
+    open_stream: OpenStream | None = None,
+    bastion: Connection | None = None,
+    on_retry: Callable[[Exception], None] | None = None,
+) -> Connection:
+    """Open, verify and log in.
+
+    Args:
+        patient: the host may still be booting: refused and silent connections are tried again until the deadline.
+        open_stream: how to reach the host; by default TCP.
+
+    Raises:
+        HostUnreachable, HostKeyRejected, LoginRefused: each says how far it came.
+    """
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # it logs tracebacks of errors that are raised as well
+    reach = open_stream or (lambda within: connect_tcp(host, port, within))
+
+    def attempt(types: Sequence[str]) -> Connection:
+        transport = _handshake(host, port, reach(deadline), types, deadline)
+        try:
+            verdict = judge(transport.get_remote_server_key(), host, policy)
+            _log_in(transport, host, user, credentials, deadline)
+        except BaseException:
+            transport.close()
+            raise
+        transport.set_keepalive(_KEEPALIVE_SECONDS)
+        return Connection(transport, verdict, host=host, port=port, user=user, bastion=bastion)
+
+    def retryable(error: Exception) -> bool:
+        return patient and isinstance(error, HostUnreachable) and error.layer in _BOOTING
+
+    def attempt_known_types() -> Connection:
+        types = preferred_types(policy)
+        if policy.pinned or policy.fingerprint is None:
+            return attempt(types)
+        return _attempt_each_type(attempt)
+
+    return deadline.retry(attempt_known_types, retryable=retryable, first=0.02, longest=1.0, on_retry=on_retry)
+
+
+def _attempt_each_type(attempt: Callable[[Sequence[str]], Connection]) -> Connection:
+    """The operator vouched for one key and did not say of which type; a host presents one type at a time."""
+    failure: HostKeyRejected | None = None
+    for types in (
+        ["ssh-ed25519"],
+        ["ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"],
+        ["rsa-sha2-512", "rsa-sha2-256"],
+    ):
+        try:
+            return attempt(types)
+        except HostKeyRejected as error:
+            failure = failure or error
+        except HostUnreachable as error:
+            if error.layer != "protocol":
+                raise
+    raise failure or HostUnreachable("the host and pymachine share no SSH algorithm", layer="protocol")
+
+
+def _handshake(host: str, port: int, sock: Any, types: Sequence[str], deadline: Deadline) -> paramiko.Transport:
+    transport = paramiko.Transport(sock)
+    try:
+        options = transport.get_security_options()
+        if types:
+            # A key line names its type, RSA signatures have names of their own (RFC 8332).
+            wanted = [name for each in types for name in _signatures(each) if name in options.key_types]
+            options.key_types = tuple(wanted) or options.key_types
+        seconds = deadline.remaining(_HANDSHAKE_SECONDS)
+        transport.banner_timeout = seconds
+        transport.start_client(timeout=seconds)
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        transport.close()
+        raise HostUnreachable(
+            f"what answers on {host}:{port} does not complete an SSH handshake",
+            layer="protocol",
+            cause=str(error) or type(error).__name__,
+            hint=f"try: ssh -v -p {port} {host}",
+        ) from error
+    return transport
+
+
+def _log_in(transport: paramiko.Transport, host: str, user: str, credentials: Credentials, deadline: Deadline) -> None:
+    failure = "no key could be offered"
+    transport.auth_timeout = deadline.remaining(_HANDSHAKE_SECONDS)
+    for key in credentials.offered():
+        try:
+            missing = transport.auth_publickey(user, key)
+        except paramiko.BadAuthenticationType as error:
+            failure = f"the host allows only: {', '.join(error.allowed_types)}"
+            break
+        except (paramiko.AuthenticationException, ValueError) as error:
+            failure = str(error) or "refused"
+            continue
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            failure = f"the host ended the connection: {error or type(error).__name__}"
+            break
+        if missing:
+            failure = f"the host also wants: {', '.join(missing)}"
+            break
+        return
+    offered = "; ".join(credentials.tried) or "none found"
+    raise LoginRefused(
+        f'{host} does not let the user "{user}" in with the keys offered',
+        cause=f"{failure}. Offered: {offered}",
+        hint=f"check the user's name and its ~/.ssh/authorized_keys; try: ssh -v {user}@{host}",
+    )
+
+
+def _signatures(key_type: str) -> tuple[str, ...]:
+    return ("rsa-sha2-512", "rsa-sha2-256") if key_type == "ssh-rsa" else (key_type,)
+

@@ -1,0 +1,83 @@
+"""Files beside the database, because other programs read them: ``DOCKER_CERT_PATH``, ``ssh -i``, known_hosts.
+
+``machines/NAME/{ca,cert,key,server}.pem  id_ed25519  id_ed25519.pub  known_hosts`` and ``certs/{ca,ca-key}.pem``.
+Directories are 0700, secrets 0600. A file is replaced whole or not at all, also when the power goes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+
+from machine.errors import StoreError
+from machine.store.database import make_private_directory
+
+SECRET, PUBLIC = 0o600, 0o644
+
+
+class Files:
+    """One directory of the store, made when the first file is written to it."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+
+    def path(self, name: str) -> str:
+        """Where a file is, or will be."""
+        return os.path.join(self.directory, name)
+
+    def exists(self, name: str) -> bool:
+        """Whether the file is there."""
+        return os.path.exists(self.path(name))
+
+    def read(self, name: str) -> bytes | None:
+        """The whole file, or None where there is none."""
+        try:
+            with open(self.path(name), "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"cannot read {self.path(name)}", cause=error.strerror) from error
+
+    def write(self, name: str, content: bytes, mode: int = SECRET) -> None:
+        """Replace a file whole: temporary file, fsync, rename, fsync of the directory."""
+        make_private_directory(self.directory)
+        try:
+            self._replace(name, content, mode)
+        except OSError as error:
+            raise StoreError(
+                f"cannot write {self.path(name)}",
+                cause=error.strerror,
+                hint=f"look at the space left and the permissions: df -h {self.directory}",
+            ) from error
+
+    def remove_all(self) -> None:
+        """Remove the directory and all in it; already gone is success."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+        if os.path.isdir(self.directory):
+            raise StoreError(f"cannot remove {self.directory}", hint="look at its owner and permissions")
+
+    def _replace(self, name: str, content: bytes, mode: int) -> None:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=self.directory)  # mode 0600
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.chmod(temporary, mode)
+                os.fsync(file.fileno())
+            os.replace(temporary, self.path(name))
+        except BaseException:
+            os.unlink(temporary)
+            raise
+        _sync_directory(self.directory)
+
+
+def _sync_directory(directory: str) -> None:
+    if os.name == "nt":  # Windows opens no directory, and needs no such call
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,130 @@
+"""Rows of machines and instances, to and from the model."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import sqlite3
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from machine.errors import MachineNotFound
+from machine.model import Access, Endpoint, EngineSpec, Instance, Machine, Spec, State
+from machine.store.database import Database
+
+_SELECT = """SELECT m.*, i.provider_id, i.access, i.data AS instance_data
+    FROM machines m LEFT JOIN instances i ON i.machine_id = m.id"""
+
+
+class Machines:
+    """The machines of a store: read, and changed in place."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, name: str) -> Machine:
+        """The machine of this name, ignoring case.
+
+        Raises:
+            MachineNotFound: there is none; close matches are named.
+        """
+        rows = self._database.read(f"{_SELECT} WHERE m.name_key = ?", (name.casefold(),))
+        if not rows:
+            close = difflib.get_close_matches(name, self.names(), n=2)
+            hint = f"did you mean {' or '.join(close)}?" if close else "see them all: pymachine ls"
+            raise MachineNotFound(f'no machine "{name}"', machine=name, hint=hint)
+        return _machine(rows[0])
+
+    def find(self, name: str) -> Machine | None:
+        """The machine of this name, ignoring case, or None."""
+        rows = self._database.read(f"{_SELECT} WHERE m.name_key = ?", (name.casefold(),))
+        return _machine(rows[0]) if rows else None
+
+    def all(self) -> list[Machine]:
+        """Every machine, in the order of their names."""
+        return [_machine(row) for row in self._database.read(f"{_SELECT} ORDER BY m.name_key")]
+
+    def names(self) -> list[str]:
+        """The names alone."""
+        return [row["name"] for row in self._database.read("SELECT name FROM machines ORDER BY name")]
+
+    def set_state(self, machine: int, state: State) -> None:
+        """Record a state that was observed, or that an operation has just brought about."""
+        with self._database.write() as db:
+            db.execute("UPDATE machines SET state = ?, state_at = ? WHERE id = ?", (state.value, time.time(), machine))
+
+    def record_converged(self, machine: int, *, url: str, engine: str, facts: Mapping[str, Any]) -> None:
+        """Record what the host said at the end of a converge, and where its endpoint is."""
+        with self._database.write() as db:
+            db.execute(
+                "UPDATE machines SET url = ?, engine = ?, facts = ? WHERE id = ?",
+                (url, engine, json.dumps(dict(facts)), machine),
+            )
+
+    def record_instance(self, machine: int, instance: Instance) -> None:
+        """Record what the driver returned: from now on the host can be reached."""
+        with self._database.write() as db:
+            db.execute(
+                "UPDATE instances SET provider_id = ?, access = ?, data = ? WHERE machine_id = ?",
+                (
+                    instance.id,
+                    json.dumps(dataclasses.asdict(instance.access)),
+                    json.dumps(dict(instance.data)),
+                    machine,
+                ),
+            )
+            db.execute("UPDATE machines SET address = ? WHERE id = ?", (instance.address, machine))
+
+    def forget(self, machine: int) -> None:
+        """Drop the row; its operations and events stay, under its name."""
+        with self._database.write() as db:
+            db.execute("DELETE FROM machines WHERE id = ?", (machine,))
+
+
+def insert(db: sqlite3.Connection, spec: Spec, at: float) -> int:
+    """A new row, inside the caller's transaction; raises sqlite3.IntegrityError for a taken name."""
+    cursor = db.execute(
+        "INSERT INTO machines (name, name_key, driver, state, state_at, spec, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (spec.name, spec.name.casefold(), spec.driver, State.CREATING.value, at, dump_spec(spec), at),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def dump_spec(spec: Spec) -> str:
+    """A spec as it is stored, the same text for the same spec."""
+    return _dump(dataclasses.asdict(spec))
+
+
+def _dump(value: Mapping[str, Any]) -> str:
+    return json.dumps(dict(value), sort_keys=True)
+
+
+def _machine(row: sqlite3.Row) -> Machine:
+    spec = json.loads(row["spec"])
+    spec["engine"] = EngineSpec(**spec["engine"])
+    spec["tls_san"] = tuple(spec["tls_san"])
+    instance = None
+    if row["access"] is not None:
+        access = json.loads(row["access"])
+        access["host_keys"] = tuple(access["host_keys"])
+        instance = Instance(
+            driver=row["driver"],
+            id=row["provider_id"],
+            access=Access(**access),
+            data=json.loads(row["instance_data"]),
+        )
+    return Machine(
+        id=row["id"],
+        name=row["name"],
+        spec=Spec(**spec),
+        state=State(row["state"]),
+        state_at=row["state_at"],
+        instance=instance,
+        endpoint=Endpoint(url=row["url"]) if row["url"] else None,
+        created_at=row["created_at"],
+        facts=json.loads(row["facts"]),
+        engine=row["engine"],
+        error=row["error"],
+    )

@@ -1,0 +1,38 @@
+"""A store, opened: its rooms in one place."""
+
+from __future__ import annotations
+
+import os
+
+from machine.store.database import Database
+from machine.store.files import Files
+from machine.store.journal import Journal
+from machine.store.machines import Machines
+
+
+class Store:
+    """Everything remembered under one directory. Paths inside are relative: the directory can be moved.
+
+    Args:
+        directory: as `machine.store.location.store_directory` found it; made when it is not there.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self.database = Database(directory)
+        self.machines = Machines(self.database)
+        self.journal = Journal(self.database)
+        self.certs = Files(os.path.join(directory, "certs"))
+
+    @property
+    def id(self) -> str:
+        """What marks everything this store makes: 16 hexadecimal digits."""
+        return self.database.store_id
+
+    def files(self, machine: str) -> Files:
+        """The files of one machine."""
+        return Files(os.path.join(self.directory, "machines", machine))
+
+    def close(self) -> None:
+        """Give the database back."""
+        self.database.close()
