@@ -107,6 +107,11 @@ class Endpoint:
 
     url: str  # tcp://ADDRESS:PORT, IPv6 bracketed
 
+    @property
+    def port(self) -> int:
+        """The port in the URL."""
+        return int(self.url.rpartition(":")[2])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
@@ -123,6 +128,11 @@ class Machine:
     facts: Mapping[str, Any] = field(default_factory=dict)  # what the host said of itself at the last converge
     engine: str | None = None  # "docker 20.10.24"
     error: str | None = None  # one line: why the last operation failed
+
+    @property
+    def address(self) -> str | None:
+        """Where the machine is; None while that is not known."""
+        return self.instance.address if self.instance else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

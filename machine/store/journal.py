@@ -84,7 +84,16 @@ class Journal:
             _refuse_when_running(last, machine.name)
             if last is not None and last["kind"] == kind and last["status"] != "done":
                 return _take_over(db, last)
+            if last is not None and last["status"] == "running":  # its owner is dead, and it will not go on
+                db.execute("UPDATE operations SET status = 'failed', error = 'interrupted' WHERE id = ?", (last["id"],))
             return _open(db, machine.id, machine.name, kind, uuid.uuid4().hex)
+
+    def may_resume_create(self, machine: Machine) -> bool:
+        """Whether ``create`` of this name goes on with what was begun (by whom, the reservation finds out)."""
+        rows = self._database.read(
+            "SELECT kind, status FROM operations WHERE machine_id = ? ORDER BY id DESC LIMIT 1", (machine.id,)
+        )
+        return bool(rows) and rows[0]["kind"] == "create" and rows[0]["status"] != "done"
 
     def request(self, entry: Entry) -> dict[str, Any] | None:
         """The resolved request that was recorded, when there is one: a resume asks for the same thing."""
@@ -105,7 +114,84 @@ class Journal:
                 (id, json.dumps(dict(data)), entry.machine),
             )
 
-    def instance_token(self, machine: Machine) -> tuple[str, str, dict[str, Any]]:
+    def step_done(self, entry: Entry, name: str) -> bool:
+        """Whether an earlier attempt at this operation finished this step."""
+        rows = self._database.read(
+            "SELECT 1 FROM steps WHERE operation_id = ? AND name = ? AND status = 'done'", (entry.id, name)
+        )
+        return bool(rows)
+
+    def ever_begun(self, machine: Machine, step: str) -> bool:
+        """Whether any operation on this machine came as far as this step."""
+        rows = self._database.read(
+            "SELECT 1 FROM steps s JOIN operations o ON o.id = s.operation_id WHERE o.machine_id = ? AND s.name = ?",
+            (machine.id, step),
+        )
+        return bool(rows)
+
+    def timeline(self, machine: Machine) -> list[dict[str, Any]]:
+        """The operations on a machine with their steps, the oldest first."""
+        operations = self._database.read("SELECT * FROM operations WHERE machine_id = ? ORDER BY id", (machine.id,))
+        steps = self._database.read(
+            "SELECT s.* FROM steps s JOIN operations o ON o.id = s.operation_id WHERE o.machine_id = ?"
+            " ORDER BY s.begun_at",
+            (machine.id,),
+        )
+        return [
+            {
+                "Operation": each["kind"],
+                "Status": each["status"],
+                "StartedAt": each["started_at"],
+                "FinishedAt": each["finished_at"],
+                "Error": each["error"] or "",
+                "Steps": [
+                    {
+                        "Name": step["name"],
+                        "Status": step["status"],
+                        "BegunAt": step["begun_at"],
+                        "EndedAt": step["ended_at"],
+                        "Result": json.loads(step["result"] or "{}"),
+                    }
+                    for step in steps
+                    if step["operation_id"] == each["id"]
+                ],
+            }
+            for each in operations
+        ]
+
+    def interrupted(self) -> dict[int, str]:
+        """Machines whose last operation is recorded as running by a process that is gone, and which operation."""
+        rows = self._database.read(
+            "SELECT * FROM operations WHERE status = 'running' AND machine_id IS NOT NULL ORDER BY id"
+        )
+        return {
+            row["machine_id"]: row["kind"]
+            for row in rows
+            if Owner(row["owner_host"], row["owner_pid"], row["owner_started"]).is_dead()
+        }
+
+    def record_orphan(
+        self, entry: Entry, machine: Machine, id: str, token: str, data: Mapping[str, Any], reason: str
+    ) -> None:
+        """Remember what could not be removed, when the machine's own record is about to go."""
+        with self._database.write() as db:
+            _fenced(db, entry, "heartbeat = ?", time.time())
+            db.execute(
+                "INSERT OR REPLACE INTO orphans (driver, kind, provider_id, machine, token, data, reason, found_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    machine.spec.driver,
+                    str(data.get("kind", "instance")),
+                    id,
+                    machine.name,
+                    token,
+                    json.dumps(dict(data)),
+                    reason,
+                    time.time(),
+                ),
+            )
+
+    def recorded_instance(self, machine: Machine) -> tuple[str, str, dict[str, Any]]:
         """What is recorded of a machine's instance: provider's id, token and the driver's notes."""
         rows = self._database.read("SELECT provider_id, token, data FROM instances WHERE machine_id = ?", (machine.id,))
         return rows[0]["provider_id"], rows[0]["token"], json.loads(rows[0]["data"])

@@ -1,0 +1,36 @@
+"""The command line: parses, calls the operations, draws. Nothing else in pymachine prints.
+
+One file per command; a command imports what it uses inside its function, so that ``--help`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def run(argv: list[str] | None = None) -> int:
+    """Run a command line and return its exit code (``docs/exit-codes.md``)."""
+    import click
+
+    from machine.cli.failures import show_click_error, show_error
+    from machine.cli.main import main
+    from machine.errors import PymachineError
+
+    try:
+        result = main.main(args=argv, prog_name="pymachine", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except PymachineError as error:
+        return show_error(error)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        return show_click_error(error)
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("\nStopped.\n")
+        return 130
+    except BrokenPipeError:  # `| head` has read enough
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0

@@ -1,0 +1,184 @@
+"""``pymachine create``: the flags of the chosen driver are part of the command."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+import click
+
+from machine.driver import DeclaredOption, declared_options, driver_names, load_driver, resolve_options, stored_options
+from machine.errors import UsageError
+
+
+class CreateCommand(click.Command):
+    """Adds the options that the driver on the command line declares, before the line is parsed."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Find the driver first; only that one is imported."""
+        name = _driver_on(args) or os.environ.get("MACHINE_DRIVER")
+        if name is not None:
+            self.params = self.own_params + [_click_option(item) for item in declared_options(load_driver(name))]
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            owner = _owner_of(error.option_name, name)
+            if owner is not None:
+                raise UsageError(
+                    f"{error.option_name} is an option of the driver {owner}",
+                    hint=f"add --driver {owner}" if name is None else f"the driver chosen is {name}",
+                ) from error
+            raise
+
+    @property
+    def own_params(self) -> list[click.Parameter]:
+        """The options that every driver shares."""
+        return [each for each in self.params if not getattr(each, "of_driver", False)]
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Say which drivers there are and how to see their options."""
+        with formatter.section("Drivers"):
+            formatter.write_text(", ".join(driver_names()))
+            formatter.write_text("Their options: pymachine create --driver NAME --help")
+
+
+@click.command(cls=CreateCommand)
+@click.argument("name", required=False)
+@click.option(
+    "-d",
+    "--driver",
+    "driver_name",
+    metavar="DRIVER",
+    help="Who makes the host. [env: MACHINE_DRIVER; default: the best local driver that works here]",
+)
+@click.option(
+    "--tls-san",
+    multiple=True,
+    metavar="NAME",
+    help="A further name or address for the endpoint's certificate; repeatable.",
+)
+@click.option(
+    "--host-key-policy",
+    type=click.Choice(["first-use", "strict"]),
+    default="first-use",
+    show_default=True,
+    help="What to do at the first contact with a host whose SSH key is not known.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=900,
+    show_default=True,
+    metavar="SECONDS",
+    help="For the whole of it.",
+)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before changing this computer's network.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    name: str | None,
+    driver_name: str | None,
+    tls_san: tuple[str, ...],
+    host_key_policy: str,
+    timeout: float,
+    yes: bool,
+    **driver_options: Any,
+) -> None:
+    """Create a machine: a host with an engine and a TLS endpoint.
+
+    An interrupted create goes on when it is repeated.
+    """
+    if name is None:
+        raise click.UsageError("No machine name given.", ctx)
+    from machine.cli.context import ask_passphrase, cancelled_by_signals, opened_store
+    from machine.cli.progress import shown
+    from machine.model import Spec
+    from machine.operations.choose import choose_local_driver
+    from machine.operations.create import check_name, create
+    from machine.operations.operation import Settings
+    from machine.trust.names import check_san
+
+    begun = time.monotonic()
+    names = tuple(check_san(each) for each in tls_san)
+    driver_name = driver_name or os.environ.get("MACHINE_DRIVER")
+    with opened_store(ctx.obj) as store:
+        check_name(store, name)
+        if driver_name is None:
+            choice = choose_local_driver()
+            driver = choice.driver
+            click.echo(f"Using the driver {choice.why}")
+        else:
+            driver = load_driver(driver_name)
+        options = resolve_options(driver, {key: value for key, value in driver_options.items() if value is not None})
+        spec = Spec(
+            name=name,
+            driver=driver.name,
+            options=stored_options(driver, options),
+            tls_san=names,
+            host_key_policy=host_key_policy,
+        )
+        _ask_consent(driver, yes)
+        with cancelled_by_signals() as cancellation, shown() as emit:
+            settings = Settings(emit=emit, ask_passphrase=ask_passphrase, cancellation=cancellation, timeout=timeout)
+            machine = create(store, spec, driver, options, settings)
+    url = machine.endpoint.url if machine.endpoint else ""
+    click.echo(f"{machine.name} is ready at {url} with {machine.engine}, after {time.monotonic() - begun:.1f} s.")
+    click.echo(f'To use it in this shell: eval "$(pymachine env {machine.name})"')
+
+
+def _ask_consent(driver: Any, yes: bool) -> None:
+    """Say what a local driver changes on this computer the first time, and ask on a terminal."""
+    changes = driver.changes_here() if hasattr(driver, "changes_here") else []
+    if not changes:
+        return
+    click.echo("On this computer this makes, until the last local machine is removed:")
+    for line in changes:
+        click.echo(f"  - {line}")
+    if not yes and sys.stdin.isatty() and sys.stdout.isatty():
+        click.confirm("Go on?", default=True, abort=True)
+
+
+def _driver_on(args: list[str]) -> str | None:
+    """The value of ``-d/--driver`` on a command line that is not parsed yet."""
+    for number, word in enumerate(args):
+        if word == "--":
+            return None
+        if word in ("-d", "--driver") and number + 1 < len(args):
+            return args[number + 1]
+        if word.startswith("--driver="):
+            return word.partition("=")[2]
+        if word.startswith("-d") and not word.startswith("--") and len(word) > 2:
+            return word[2:].removeprefix("=")
+    return None
+
+
+def _owner_of(flag: str, chosen: str | None) -> str | None:
+    """The driver whose flags begin like this one, when it is not the chosen one."""
+    for name in driver_names():
+        if flag.startswith(f"--{name}-") and name != chosen:
+            return name
+    return None
+
+
+def _click_option(item: DeclaredOption) -> click.Option:
+    """A driver's declared option as a flag; its value is checked by `resolve_options`, the same way as everywhere."""
+    notes = [f"env: {', '.join(item.info.env)}"] if item.info.env else []
+    if item.default not in (None, (), False) and item.default is not ...:
+        default = item.default
+        if not item.info.required:
+            notes.append(f"default: {default}")
+    if item.info.required:
+        notes.append("required")
+    text = item.info.help + (f" [{'; '.join(notes)}]" if notes else "")
+    settings: dict[str, Any] = {"help": text, "default": None}
+    if item.kind is bool:
+        option = click.Option([item.flag, item.name], is_flag=True, flag_value=True, **settings)
+    else:
+        metavar = item.info.metavar or ("|".join(item.info.choices) if item.info.choices else None)
+        option = click.Option(
+            [item.flag, item.name], multiple=item.kind is tuple, metavar=metavar, type=str, **settings
+        )
+    option.of_driver = True  # type: ignore[attr-defined]
+    return option

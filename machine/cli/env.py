@@ -1,0 +1,49 @@
+"""``pymachine env``, where the hot path could not answer: its errors and its help."""
+
+from __future__ import annotations
+
+import difflib
+import os
+
+import click
+
+from machine.errors import UsageError
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--shell", metavar="SHELL", help="The shell to write for. [default: as $SHELL says]")
+@click.option("-u", "--unset", is_flag=True, help="Unset the variables instead.")
+@click.option("--no-proxy", is_flag=True, help="Add the machine's address to no_proxy.")
+@click.pass_obj
+def command(directory: str, name: str | None, shell: str | None, unset: bool, no_proxy: bool) -> None:
+    """Print the commands that point a docker client at a machine.
+
+    \b
+      eval "$(pymachine env NAME)"
+    """
+    from machine.cli.context import meant, opened_store
+    from machine.cli.usable import usable_endpoint
+    from machine.shell import env
+
+    if unset and name is not None:
+        raise UsageError("no machine name goes with --unset", hint="pymachine env --unset")
+    windows = os.name == "nt"
+    shell = shell or env.detect(dict(os.environ), windows=windows)
+    if shell is None:
+        raise UsageError("cannot tell your shell", cause="$SHELL is not set", hint="add --shell bash, fish, zsh, …")
+    if shell not in env.SHELLS:
+        close = difflib.get_close_matches(shell, env.SHELLS, n=1)
+        known = f"known: {', '.join(env.SHELLS)}"
+        raise UsageError(f"unknown shell {shell!r}", hint=f"did you mean {close[0]}? {known}" if close else known)
+    if unset:
+        names = [*env.NAMES, env.no_proxy(dict(os.environ), "")[0]] if no_proxy else list(env.NAMES)
+        click.echo(env.render_unset(names, shell, "pymachine env --unset"), nl=False)
+        return
+    with opened_store(directory) as store:
+        machine = meant(store, name)
+        endpoint = usable_endpoint(machine)
+        pairs = env.variables(machine.name, endpoint.url, store.files(machine.name).directory)
+    if no_proxy:
+        pairs.append(env.no_proxy(dict(os.environ), machine.address or ""))
+    click.echo(env.render(pairs, shell, f"pymachine env {machine.name}", windows=windows), nl=False)

@@ -1,0 +1,37 @@
+"""Errors on screen: the machine, the step, the cause and the next command; and the exit code."""
+
+from __future__ import annotations
+
+import difflib
+
+import click
+
+from machine.errors import PymachineError
+
+
+def show_error(error: PymachineError) -> int:
+    """Print an error of ours to stderr; returns its exit code."""
+    where = "".join(f"{part}: " for part in (error.machine, error.step) if part)
+    # The message of a name that is wrong says the name already.
+    if error.machine and error.step is None and error.machine in error.message:
+        where = ""
+    lines = [f"Error: {where}{error.message}"]
+    if error.cause:
+        lines.append(f"  cause: {error.cause}")
+    if error.hint:
+        lines.append(f"  next:  {error.hint}")
+    click.echo("\n".join(lines), err=True)
+    return error.exit_code
+
+
+def show_click_error(error: click.ClickException) -> int:
+    """Print what click found wrong with the command line, in one line, with the nearest valid choice."""
+    message = error.format_message()
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None and not error.possibilities:
+        known = [flag for parameter in error.ctx.command.get_params(error.ctx) for flag in parameter.opts]
+        close = difflib.get_close_matches(error.option_name, known, n=1)
+        message += f" Did you mean {close[0]}?" if close else ""
+    click.echo(f"Error: {message}", err=True)
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        click.echo(f"  next:  {error.ctx.command_path} --help", err=True)
+    return 1

@@ -1,0 +1,72 @@
+"""The group of all commands; each is imported when it is used."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+
+import click
+
+_COMMANDS = (
+    "active",
+    "config",
+    "create",
+    "env",
+    "inspect",
+    "ip",
+    "ls",
+    "rm",
+    "ssh",
+    "status",
+    "url",
+    "version",
+)
+
+
+class LazyGroup(click.Group):
+    """Finds a command in the module of its name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, without importing one."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now; None for an unknown name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"machine.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest command when one is mistyped."""
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+            meant = f" Did you mean {close[0]}?" if close else ""
+            raise click.UsageError(f"No such command {args[0]!r}.{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "-s",
+    "--storage-path",
+    metavar="DIR",
+    help="Where machines are remembered. [env: PYMACHINE_HOME; MACHINE_STORAGE_PATH where it can be ours]",
+)
+@click.version_option(None, "-v", "--version", message="pymachine version %(version)s", package_name="pymachine-cli")
+@click.pass_context
+def main(ctx: click.Context, storage_path: str | None) -> None:
+    """Turn any host into a secured container host, and switch your shell to it.
+
+    \b
+      pymachine create dev            a machine on this computer
+      eval "$(pymachine env dev)"     your docker client now talks to it
+      docker run hello-world
+    """
+    from machine.store.location import store_directory
+
+    ctx.obj = store_directory(storage_path, os.environ)

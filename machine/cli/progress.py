@@ -1,0 +1,100 @@
+"""An operation on screen: phases with elapsed time; live on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import click
+
+from machine.model import Event
+
+_TITLES = {
+    "reserve": "Reserving the name",
+    "instance": "Making the machine",
+    "connect": "Connecting over SSH",
+    "converge": "Setting up the host",
+    "endpoint": "Verifying the endpoint",
+    "uninstall": "Taking the agent off the host",
+    "forget": "Forgetting the machine",
+}
+_REMOVING = {"instance": "Removing the machine"}
+
+
+def title(event: Event) -> str:
+    """A step in words."""
+    if event.operation == "remove" and event.step in _REMOVING:
+        return _REMOVING[event.step]
+    return _TITLES.get(event.step, event.step)
+
+
+@contextlib.contextmanager
+def shown(*, quiet: bool = False) -> Iterator[Callable[[Event], None]]:
+    """A callback for events that draws them on stdout."""
+    if quiet:
+        yield lambda _event: None
+    elif sys.stdout.isatty():
+        with _live() as emit:
+            yield emit
+    else:
+        yield _plain
+
+
+def _plain(event: Event) -> None:
+    if event.status == "begun":
+        return
+    if event.status == "done":
+        detail = f": {event.text}" if event.text else ""
+        click.echo(f"({event.machine}) {title(event)}: done in {event.elapsed:.1f} s{detail}")
+    elif event.status == "warning":
+        click.echo(f"({event.machine}) Warning: {event.text}")
+    elif event.status == "progress":
+        click.echo(f"({event.machine}) {title(event)}: {event.text}")
+    sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _live() -> Iterator[Callable[[Event], None]]:
+    """Finished phases stay as lines above; the running one is a line that moves."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.spinner import Spinner
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    running: dict[str, tuple[float, str, str]] = {}
+
+    class Current:
+        spinner = Spinner("dots", style="cyan")
+
+        def __rich__(self) -> Spinner | Text:
+            if not running:
+                return Text("")
+            begun, name, text = list(running.values())[-1]
+            line = Text.assemble(
+                name, (f"  {time.monotonic() - begun:.1f} s", "dim"), (f"  {text}" if text else "", "dim")
+            )
+            line.truncate(max(console.width - 3, 10), overflow="ellipsis")
+            self.spinner.update(text=line)
+            return self.spinner
+
+    with Live(Current(), console=console, refresh_per_second=12, transient=True) as live:
+
+        def emit(event: Event) -> None:
+            if event.status == "begun":
+                running[event.step] = (time.monotonic(), title(event), "")
+            elif event.status == "progress" and event.step in running:
+                begun, name, _ = running[event.step]
+                running[event.step] = (begun, name, event.text)
+            elif event.status == "warning":
+                live.console.print(Text.assemble(("! ", "yellow"), event.text))
+            elif event.status in ("done", "failed"):
+                running.pop(event.step, None)
+                mark = ("✓ ", "green") if event.status == "done" else ("✗ ", "red")
+                detail = f"  {event.text}" if event.text and event.status == "done" else ""
+                line = Text.assemble(mark, f"{title(event):<29}", (f" {event.elapsed:6.1f} s", "dim"), detail)
+                live.console.print(line, soft_wrap=True)
+
+        yield emit

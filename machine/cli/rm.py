@@ -1,0 +1,57 @@
+"""``pymachine rm``: everything that was made, and then the record."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True)
+@click.option(
+    "-f",
+    "--force",
+    is_flag=True,
+    help="Also when the host or the provider does not answer; implies --yes. "
+    "What may be left is said, and the exit code is 1.",
+)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--keep-agent", is_flag=True, help="Leave the agent on a host that stays (generic).")
+@click.pass_obj
+def command(directory: str, names: tuple[str, ...], force: bool, yes: bool, keep_agent: bool) -> int:
+    """Remove machines. Exits 1 when something was left."""
+    from machine.cli.context import ask_passphrase, cancelled_by_signals, opened_store
+    from machine.cli.failures import show_error
+    from machine.cli.progress import shown
+    from machine.driver import load_driver
+    from machine.errors import Cancelled, PymachineError
+    from machine.operations.operation import Settings
+    from machine.operations.remove import remove
+
+    with opened_store(directory) as store:
+        machines = [store.machines.get(name) for name in dict.fromkeys(names)]
+        click.echo(f"About to remove {', '.join(each.name for each in machines)}")
+        if not (yes or force):
+            if not sys.stdin.isatty():
+                click.echo("Nobody to ask: say -y to remove without a question.", err=True)
+            click.echo("Are you sure? (y/n): ", nl=False)
+            if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+                return 0
+        exit_code = 0
+        for machine in machines:
+            begun = time.monotonic()
+            try:
+                with cancelled_by_signals() as cancellation, shown() as emit:
+                    settings = Settings(emit=emit, ask_passphrase=ask_passphrase, cancellation=cancellation)
+                    driver = load_driver(machine.spec.driver)
+                    complete = remove(store, machine, driver, settings, force=force, keep_agent=keep_agent)
+            except Cancelled:
+                raise
+            except PymachineError as error:  # the others are still removed
+                exit_code = show_error(error.located(machine=machine.name))
+                continue
+            click.echo(f"{machine.name} is removed, after {time.monotonic() - begun:.1f} s.")
+            exit_code = exit_code if complete else 1
+    return exit_code

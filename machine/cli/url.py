@@ -1,0 +1,18 @@
+"""``pymachine url``: the endpoint's URL that is recorded."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.pass_obj
+def command(directory: str, names: tuple[str, ...]) -> None:
+    """Print the URLs of machines' endpoints."""
+    from machine.cli.context import meant, opened_store
+    from machine.cli.usable import usable_endpoint
+
+    with opened_store(directory) as store:
+        urls = [usable_endpoint(meant(store, name)).url for name in names or (None,)]
+    click.echo("\n".join(urls))

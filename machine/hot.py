@@ -1,0 +1,233 @@
+"""The hot path: what shells, prompts and scripts ask many times a minute, answered from the store alone.
+
+``env active ip url``, ``ls -q``, ``ls --recorded``, ``status --recorded`` and the completion of names. It reads, it
+calls nobody, and it imports sqlite3, os, sys, time and `machine.shell` only (a test asserts it). Whatever it cannot
+answer in a line, errors included, it leaves to ``machine.cli`` by returning None.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+_NAME_COMMANDS = ("env", "inspect", "ip", "rm", "ssh", "status", "url")
+
+
+def main() -> int:
+    """The ``pymachine`` command."""
+    text = answer(sys.argv[1:], os.environ)
+    if text is None:
+        from machine.cli import run
+
+        return run()
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 0
+
+
+def answer(argv: list[str], environ: os._Environ[str]) -> str | None:
+    """What to print for a command line, or None where the rest of pymachine has to look."""
+    if "_PYMACHINE_COMPLETE" in environ:
+        return _complete(environ)
+    storage, rest = _storage(argv)
+    if not rest:
+        return None
+    command = _COMMANDS.get(rest[0])
+    if command is None:
+        return None
+    from machine.store.location import store_directory
+
+    directory = store_directory(storage, environ)
+    return command(directory, rest[1:], environ)
+
+
+def _storage(argv: list[str]) -> tuple[str | None, list[str]]:
+    """The global ``-s/--storage-path``, and what follows; nothing follows when any other global option is given."""
+    if argv[:1] in (["-s"], ["--storage-path"]) and len(argv) > 1:
+        return argv[1], argv[2:]
+    if argv and argv[0].startswith("--storage-path="):
+        return argv[0].partition("=")[2], argv[1:]
+    return None, argv
+
+
+def _rows(directory: str, sql: str, parameters: tuple[str, ...] = ()) -> list[tuple[str, ...]] | None:
+    """Rows of the store; None where there is none, or one of another version."""
+    from machine.store.location import DATABASE
+
+    path = os.path.join(directory, DATABASE)
+    if not os.path.exists(path):
+        return None
+    import sqlite3
+
+    from machine.store.schema import VERSION
+
+    quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    # A store that cannot be written has no shared memory file, and plain reading of a WAL database needs one.
+    for mode in ("mode=ro", "immutable=1"):
+        try:
+            db = sqlite3.connect(f"file:{quoted}?{mode}", uri=True, timeout=10)
+            try:
+                if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+                    return None
+                return db.execute(sql, parameters).fetchall()
+            finally:
+                db.close()
+        except sqlite3.Error:
+            continue
+    return None
+
+
+def _one(directory: str, name: str) -> tuple[str, ...] | None:
+    rows = _rows(directory, "SELECT name, url, address, state FROM machines WHERE name_key = ?", (name.casefold(),))
+    return rows[0] if rows else None
+
+
+def _env(directory: str, arguments: list[str], environ: os._Environ[str]) -> str | None:
+    name = shell = None
+    unset = proxy = False
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word in ("-u", "--unset"):
+            unset = True
+        elif word == "--no-proxy":
+            proxy = True
+        elif word == "--shell" and rest:
+            shell = rest.pop(0)
+        elif word.startswith("--shell="):
+            shell = word[8:]
+        elif word.startswith("-") or name is not None:
+            return None
+        else:
+            name = word
+    from machine.shell import env
+
+    windows = os.name == "nt"
+    shell = shell or env.detect(dict(environ), windows=windows)
+    if shell not in env.SHELLS or (unset and name):
+        return None
+    command = _typed_command(environ)
+    if unset:
+        names = list(env.NAMES)
+        if proxy:
+            names.append(env.no_proxy(dict(environ), "")[0])
+        return env.render_unset(names, shell, command)
+    machine = _one(directory, name or "default")
+    if machine is None or not machine[1] or machine[3] == "Stopped":
+        return None
+    pairs = env.variables(machine[0], machine[1], os.path.join(directory, "machines", machine[0]))
+    if proxy:
+        pairs.append(env.no_proxy(dict(environ), machine[2]))
+    return env.render(pairs, shell, command, windows=windows)
+
+
+def _typed_command(environ: os._Environ[str]) -> str:
+    """This command line as it can be typed again: by name alone where the name is found on the PATH."""
+    program = sys.argv[0]
+    name = os.path.basename(program)
+    for place in environ.get("PATH", "").split(os.pathsep):
+        if os.access(os.path.join(place, name), os.X_OK):
+            program = name
+            break
+    if " " in program or "\\" in program:
+        program = f'"{program}"'
+    return " ".join([program, *sys.argv[1:]])
+
+
+def _active(directory: str, arguments: list[str], environ: os._Environ[str]) -> str | None:
+    host = environ.get("DOCKER_HOST")
+    if arguments or not host:
+        return None
+    rows = _rows(directory, "SELECT name FROM machines WHERE url = ? ORDER BY name", (host,))
+    if not rows:
+        return None
+    names = [row[0] for row in rows]
+    told = environ.get("DOCKER_MACHINE_NAME", "")
+    return (told if told in names else names[0]) + "\n"
+
+
+def _column(number: int, directory: str, arguments: list[str]) -> str | None:
+    if any(word.startswith("-") for word in arguments):
+        return None
+    lines = []
+    for name in arguments or ["default"]:
+        machine = _one(directory, name)
+        if machine is None or not machine[number] or (number == 1 and machine[3] == "Stopped"):
+            return None
+        lines.append(machine[number] + "\n")
+    return "".join(lines)
+
+
+def _ip(directory: str, arguments: list[str], environ: os._Environ[str]) -> str | None:
+    return _column(2, directory, arguments)
+
+
+def _url(directory: str, arguments: list[str], environ: os._Environ[str]) -> str | None:
+    return _column(1, directory, arguments)
+
+
+def _ls(directory: str, arguments: list[str], environ: os._Environ[str]) -> str | None:
+    if arguments in (["-q"], ["--quiet"]):
+        names = _rows(directory, "SELECT name FROM machines ORDER BY name")
+        return None if names is None else "".join([row[0] + "\n" for row in names])
+    if arguments != ["--recorded"]:
+        return None
+    rows = _rows(
+        directory,
+        "SELECT name, CASE url WHEN ? THEN '*' ELSE '-' END, driver, state, ifnull(url, ''), ifnull(engine, ''),"
+        " ifnull(error, ''), state_at FROM machines",
+        (environ.get("DOCKER_HOST", ""),),
+    )
+    if rows is None:
+        return None
+    import time
+
+    from machine.shell.listing import HEADERS, age, natural_key, table
+
+    now = time.time()
+    rows.sort(key=lambda row: natural_key(row[0]))
+    return table(
+        HEADERS,
+        [
+            (name, active, driver, f"{state} ({age(now - float(at))} ago)", url, engine, error)
+            for name, active, driver, state, url, engine, error, at in rows
+        ],
+    )
+
+
+def _status(directory: str, arguments: list[str], environ: os._Environ[str]) -> str | None:
+    names = [word for word in arguments if word != "--recorded"]
+    if len(names) == len(arguments) or len(names) > 1 or any(word.startswith("-") for word in names):
+        return None
+    machine = _one(directory, names[0] if names else "default")
+    return machine[3] + "\n" if machine else None
+
+
+def _complete(environ: os._Environ[str]) -> str | None:
+    """Names of machines, in the form that click's completion scripts read; the rest is click's."""
+    style = environ["_PYMACHINE_COMPLETE"]
+    words = environ.get("COMP_WORDS", "").split()
+    try:
+        position = int(environ.get("COMP_CWORD", ""))
+    except ValueError:
+        return None
+    if len(words) < 2 or words[1] not in _NAME_COMMANDS or position < 2:
+        return None
+    prefix = words[position] if position < len(words) else ""
+    if prefix.startswith("-") or (words[position - 1].startswith("-") and position > 2):
+        return None
+    from machine.store.location import store_directory
+
+    rows = _rows(store_directory(None, environ), "SELECT name FROM machines ORDER BY name")
+    names = [row[0] for row in rows or () if row[0].startswith(prefix)]
+    if style == "zsh_complete":
+        return "".join([f"plain\n{name}\n_\n" for name in names])
+    if style in ("bash_complete", "fish_complete"):
+        return "".join([f"plain,{name}\n" for name in names])
+    return None
+
+
+_COMMANDS = {"env": _env, "active": _active, "ip": _ip, "url": _url, "ls": _ls, "status": _status}

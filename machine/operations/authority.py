@@ -1,0 +1,56 @@
+"""The store's CA and what it signs, with the files they live in."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+
+from machine.errors import StoreError
+from machine.model import Machine
+from machine.store.files import PUBLIC
+from machine.store.store import Store
+from machine.trust.certificates import Authority, KeyPair, load_authority, needs_renewal, new_authority, new_client
+
+
+def store_authority(store: Store) -> Authority:
+    """The store's CA; made once, also when twenty processes ask at the same moment.
+
+    Raises:
+        StoreError: half of it is missing, which no pymachine leaves behind.
+    """
+    pair = _read(store)
+    if pair is None:
+        with store.database.write():  # the store's one write lock: whoever comes second finds the first one's CA
+            pair = _read(store)
+            if pair is None:
+                pair = new_authority(store.id)
+                # The key first: a certificate without its key could be taken for a complete CA.
+                store.certs.write("ca-key.pem", pair.key)
+                store.certs.write("ca.pem", pair.certificate, PUBLIC)
+    return load_authority(pair)
+
+
+def ensure_client_certificate(store: Store, machine: Machine, authority: Authority) -> None:
+    """The client's certificate for one machine: made when missing, renewed in the last third of its life."""
+    files = store.files(machine.name)
+    current = files.read("cert.pem")
+    if files.read("ca.pem") != authority.pem:
+        files.write("ca.pem", authority.pem, PUBLIC)
+        current = None
+    if current is not None and files.exists("key.pem") and not needs_renewal(current):
+        return
+    user = f"{getpass.getuser()}@{platform.node()}"
+    pair = new_client(authority, store=store.id, machine=machine.name, user=user)
+    files.write("key.pem", pair.key)
+    files.write("cert.pem", pair.certificate, PUBLIC)
+
+
+def _read(store: Store) -> KeyPair | None:
+    certificate, key = store.certs.read("ca.pem"), store.certs.read("ca-key.pem")
+    if certificate is not None and key is None:
+        raise StoreError(
+            "the store's CA has lost its key",
+            cause=f"{store.certs.path('ca.pem')} is there, ca-key.pem is not",
+            hint="restore ca-key.pem from a backup",
+        )
+    return KeyPair(certificate, key) if certificate is not None and key is not None else None

@@ -1,0 +1,108 @@
+"""Bringing the agent to a host and making the host as wanted: one channel of the operation's connection."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+import os
+import platform
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from machine import bootstrap
+from machine.errors import DriverError
+from machine.model import Machine
+from machine.operations.authority import store_authority
+from machine.operations.hostconnection import MACHINE_KEY
+from machine.operations.operation import Operation, Step
+from machine.ssh.connection import Connection
+from machine.store.files import PUBLIC
+from machine.trust.certificates import sign_server
+from machine.trust.names import endpoint_url
+from machine.trust.sshkeys import public_line
+
+DEFAULT_PORT = 2376
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+_LOOPBACK = re.compile(r"//([^@/]*@)?(localhost|127\.[0-9.]+|\[::1\])([:/]|$)", re.IGNORECASE)
+
+
+def converge_host(op: Operation, step: Step, machine: Machine, connection: Connection) -> Machine:
+    """Send the agent if it is missing, make the host as wanted, sign its key, record what it said.
+
+    Raises:
+        BootstrapFailed, HostUnreachable, DeadlineExceeded.
+    """
+    assert machine.instance is not None  # noqa: S101 - the step before made it
+    authority = store_authority(op.store)
+    names = certificate_names(machine)
+
+    def sign(public_key: str) -> bootstrap.SignedCertificate:
+        certificate = sign_server(authority, public_key.encode(), store=op.store.id, machine=machine.name, names=names)
+        op.store.files(machine.name).write("server.pem", certificate, PUBLIC)
+        return bootstrap.SignedCertificate(certificate.decode(), authority.pem.decode(), tuple(names))
+
+    wanted = wanted_document(op, machine, connection.user, "converge")
+    wanted["certificate"] = {"ca": authority.pem.decode(), "names": names}
+    with connection.open(bootstrap.command(sudo=connection.user != "root"), op.deadline) as channel:
+        host = bootstrap.converge(channel, wanted, sign, host_events(op, step))
+    access = dataclasses.replace(machine.instance.access, machine_key_installed=True)
+    op.store.machines.record_instance(machine.id, dataclasses.replace(machine.instance, access=access))
+    engine = f"{host.engine['kind']} {host.engine['version']}"
+    op.store.machines.record_converged(
+        machine.id, url=endpoint_url(machine.instance.address, host.port), engine=engine, facts=host.facts
+    )
+    step.result.update(engine=host.engine, changed=host.changed, installed=host.installed)
+    step.summary = f"{engine} ({host.engine['source']})"
+    return op.store.machines.get(machine.name)
+
+
+def wanted_document(op: Operation, machine: Machine, user: str, action: str) -> dict[str, Any]:
+    """What the agent is asked to make true; it travels on stdin only."""
+    assert machine.instance is not None  # noqa: S101 - the step before made it
+    document: dict[str, Any] = {
+        "protocol": 1,
+        "action": action,
+        "store": op.store.id,
+        "machine": machine.name,
+        "operator": f"{getpass.getuser()}@{platform.node()}",
+        "endpoint": {"port": machine.instance.data.get("engine_port", DEFAULT_PORT)},
+        "engine": {"kind": machine.spec.engine.kind, "source": "auto"},
+        "environment": proxy_environment(os.environ),
+        "now": time.time(),
+        "deadline": op.deadline.remaining(),
+        "join": False,
+    }
+    private_key = op.store.files(machine.name).read(MACHINE_KEY)
+    if private_key is not None:
+        document["authorized_key"] = {"user": user, "key": public_line(private_key)}
+    return document
+
+
+def certificate_names(machine: Machine) -> list[str]:
+    """The names of the server's certificate: from the driver and the operator, never from the host."""
+    if machine.instance is None:
+        raise DriverError("the driver has not said where the machine is", machine=machine.name)
+    wanted = [machine.instance.address, *machine.spec.tls_san, machine.name, "localhost"]
+    return list(dict.fromkeys(wanted))
+
+
+def proxy_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The operator's proxy, for the host's package manager; one on the operator's own loopback is no use there."""
+    found: dict[str, str] = {}
+    for name in _PROXIES:
+        value = environ.get(name) or environ.get(name.upper())
+        if value and not _LOOPBACK.search(value):
+            found[name] = value
+    return found if set(found) - {"no_proxy"} else {}
+
+
+def host_events(op: Operation, step: Step) -> Callable[[str, str, str, float], None]:
+    """What the host reports, as events of the step."""
+
+    def report(_name: str, status: str, text: str, _elapsed: float) -> None:
+        if text:
+            op.report(step, "warning" if status == "warning" else "progress", text)
+
+    return report

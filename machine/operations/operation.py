@@ -1,0 +1,144 @@
+"""An operation in the making: steps that are journalled before and after they act, and a connection they share."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from machine.deadline import Cancellation, Deadline
+from machine.errors import OperationInProgress, PymachineError
+from machine.model import Event, State
+from machine.ssh.credentials import AskPassphrase, never_ask
+from machine.store.journal import Entry
+from machine.store.store import Store
+
+Emit = Callable[[Event], None]
+
+
+def silent(_event: Event) -> None:
+    """For callers who want no events."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Settings:
+    """What every operation takes from its caller."""
+
+    emit: Emit = silent
+    ask_passphrase: AskPassphrase = never_ask
+    cancellation: Cancellation = field(default_factory=Cancellation)
+    timeout: float = 900.0  # seconds for the whole operation
+
+
+@dataclass(slots=True)
+class Step:
+    """A step while it runs; what it learns goes into ``result`` and is journalled with its end."""
+
+    operation: Operation
+    name: str
+    begun: float = field(default_factory=time.monotonic)
+    result: dict[str, Any] = field(default_factory=dict)
+    summary: str = ""  # one line for people, shown when it is done
+
+    def progress(self, text: str) -> None:
+        """Say what is going on."""
+        self.operation.report(self, "progress", text)
+
+    def warn(self, text: str) -> None:
+        """Say what the operator should know and need not stop for."""
+        self.operation.report(self, "warning", text)
+
+    # What a driver sees of a step: `machine.driver.Recorder`.
+    def resource(self, kind: str, id: str, **data: Any) -> None:
+        """Remember a resource of the provider before or as it appears."""
+        self.operation.store.journal.record_resource(self.operation.entry, id, {"kind": kind, **data})
+
+    def check(self) -> None:
+        """Raise when it is time to stop."""
+        self.operation.deadline.check(f"the step {self.name}")
+
+
+class Operation:
+    """One journalled change of one machine.
+
+    Used as a context manager around its steps: an error closes it as failed, with the error located at its step.
+    """
+
+    def __init__(self, store: Store, entry: Entry, machine: str, kind: str, settings: Settings) -> None:
+        self.store = store
+        self.entry = entry
+        self.machine = machine
+        self.kind = kind
+        self.settings = settings
+        self.deadline = Deadline(settings.timeout, cancellation=settings.cancellation)
+        self._current: Step | None = None
+        self._exit = contextlib.ExitStack()  # what the steps share, as the connection: closed with the operation
+        self._finished = False
+
+    @contextlib.contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        """Run the body as a step: journalled as begun, then as done or failed."""
+        self.deadline.check(f"the step {name}")
+        step = self._current = Step(self, name)
+        self.store.journal.step(self.entry, name, "begun", self._event(step, "begun", ""))
+        self.settings.emit(self._event(step, "begun", ""))
+        yield step  # an error leaves by __exit__, which knows the step
+        event = self._event(step, "done", step.summary)
+        self.store.journal.step(self.entry, name, "done", event, step.result)
+        self.settings.emit(event)
+        self._current = None
+
+    def report(self, step: Step, status: str, text: str) -> None:
+        """An event of a running step: shown, and kept in the machine's timeline."""
+        event = self._event(step, status, text)
+        self.settings.emit(event)
+        self.store.journal.event(self.entry, event)
+
+    def share(self, resource: contextlib.AbstractContextManager[Any]) -> Any:
+        """Enter something that lives as long as the operation."""
+        return self._exit.enter_context(resource)
+
+    def finish(self, state: State | None) -> None:
+        """Close the operation as done; the machine is now in this state."""
+        self.store.journal.finish(self.entry, state=state)
+        self._finished = True
+
+    def finish_removed(self) -> None:
+        """Close a remove as done: the machine's record goes."""
+        self.store.journal.finish_removed(self.entry)
+        self._finished = True
+
+    def __enter__(self) -> Operation:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self._exit.close()
+        if error is None or self._finished:
+            return
+        step = self._current.name if self._current else None
+        if isinstance(error, PymachineError):
+            error.located(machine=self.machine, step=step)
+        if isinstance(error, OperationInProgress):
+            return  # it is another's now
+        text = str(error) or type(error).__name__
+        # The error itself must reach the operator, also when the store's disk is full.
+        with contextlib.suppress(PymachineError):
+            if self._current is not None:
+                event = self._event(self._current, "failed", text)
+                self.store.journal.step(self.entry, self._current.name, "failed", event)
+                self.settings.emit(event)
+            state = State.ERROR if self.kind == "create" else None
+            self.store.journal.finish(self.entry, state=state, error=f"{step or self.kind}: {text}")
+
+    def _event(self, step: Step, status: str, text: str) -> Event:
+        return Event(
+            machine=self.machine,
+            operation=self.kind,
+            step=step.name,
+            status=status,
+            text=text,
+            elapsed=time.monotonic() - step.begun,
+            at=time.time(),
+        )

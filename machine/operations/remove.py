@@ -1,0 +1,76 @@
+"""``remove``: the agent leaves a host that stays, the provider confirms what is gone, the record goes last."""
+
+from __future__ import annotations
+
+from machine import bootstrap
+from machine.driver import Driver
+from machine.errors import HostUnreachable, LoginRefused, PymachineError
+from machine.model import Machine
+from machine.operations.converge import host_events, wanted_document
+from machine.operations.hostconnection import connect_to_host
+from machine.operations.operation import Operation, Settings
+from machine.store.store import Store
+
+
+def remove(
+    store: Store, machine: Machine, driver: Driver, settings: Settings, *, force: bool = False, keep_agent: bool = False
+) -> bool:
+    """Remove a machine and all that was made for it.
+
+    Args:
+        force: drop the record also when the host or the provider does not answer; what may be left is recorded.
+        keep_agent: leave the agent on a host that stays.
+
+    Returns:
+        True when everything is gone; False when ``force`` left something, which is in the orphans table.
+
+    Raises:
+        PymachineError: something could not be removed; the record is kept, and says what still exists.
+    """
+    complete, left_behind = True, ""
+    entry = store.journal.begin(machine, "remove")
+    with Operation(store, entry, machine.name, "remove", settings) as op:
+        # A host that stays has the agent taken off; one that goes takes it along.
+        stays = not driver.capabilities.creates and store.journal.ever_begun(machine, "converge")
+        if stays and not keep_agent and not store.journal.step_done(entry, "uninstall"):
+            try:
+                _uninstall(op, machine, driver)
+            except (HostUnreachable, LoginRefused) as error:
+                first = error.hint or "try again later"
+                error.hint = f"{first}; or forget it without the host: pymachine rm -f {machine.name}"
+                if not force:
+                    raise
+                complete = False
+                left_behind = f"the agent stays on {machine.address}: {error}"
+
+        with op.step("instance") as step:
+            provider_id, token, data = store.journal.recorded_instance(machine)
+            try:
+                if provider_id:
+                    driver.remove(provider_id, data, step)
+            except PymachineError as error:
+                if not force:
+                    raise
+                complete = False
+                store.journal.record_orphan(entry, machine, provider_id, token, data, str(error))
+                step.warn(f"{provider_id} may still exist: {error}")
+
+        with op.step("forget") as step:
+            if left_behind:
+                step.warn(left_behind)
+                step.warn(f"to remove it by hand, as root on the host: {bootstrap.UNINSTALL_BY_HAND}")
+            store.files(machine.name).remove_all()
+        op.finish_removed()
+    return complete
+
+
+def _uninstall(op: Operation, machine: Machine, driver: Driver) -> None:
+    with op.step("connect") as step:
+        connection = connect_to_host(op, step, machine, driver.capabilities, patient=False)
+    with op.step("uninstall") as step:
+        wanted = wanted_document(op, machine, connection.user, "uninstall")
+        with connection.open(bootstrap.command(sudo=connection.user != "root"), op.deadline) as channel:
+            left = bootstrap.uninstall(channel, wanted, host_events(op, step))
+        step.result["kept"] = list(left.kept)
+        if left.kept:
+            step.summary = f"kept on the host: {', '.join(left.kept)}"

@@ -1,0 +1,98 @@
+"""``env``: assignments that a shell evaluates, to the letter as docker-machine prints them (commands/env.go).
+
+Standard library only, and little of it: the hot path prints with this.
+"""
+
+from __future__ import annotations
+
+SHELLS = ("bash", "cmd", "dash", "emacs", "fish", "ksh", "powershell", "pwsh", "sh", "tcsh", "zsh")
+
+# shell: (set, unset, comment); {k} is the name and {v} the value, escaped
+_POSIX = ('export {k}="{v}"', "unset {k}", "#")
+_FORMS = {
+    "fish": ('set -gx {k} "{v}";', "set -e {k};", "#"),
+    "powershell": ('$Env:{k} = "{v}"', "Remove-Item Env:\\\\{k}", "#"),
+    "pwsh": ('$Env:{k} = "{v}"', "Remove-Item Env:\\\\{k}", "#"),
+    "cmd": ("SET {k}={v}", "SET {k}=", "REM"),
+    "tcsh": ('setenv {k} "{v}";', "unsetenv {k};", ":"),
+    "emacs": ('(setenv "{k}" "{v}")', '(setenv "{k}" nil)', ";;"),
+}
+_HINTS = {
+    "fish": "eval ({})",
+    "powershell": "& {} | Invoke-Expression",
+    "pwsh": "& {} | Invoke-Expression",
+    "cmd": "\t@FOR /f \"tokens=*\" %i IN ('{}') DO @%i",
+    "tcsh": "eval `{}`",
+    "emacs": '(with-temp-buffer (shell-command "{}" (current-buffer)) (eval-buffer))',
+}
+_ESCAPED = {
+    "fish": '\\"$',
+    "powershell": '`"$',
+    "pwsh": '`"$',
+    "emacs": '\\"',
+}
+_POSIX_ESCAPED = '\\"$`'
+
+NAMES = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")
+
+
+def variables(name: str, url: str, cert_path: str) -> list[tuple[str, str]]:
+    """What a docker client needs to reach a machine, in docker-machine's order."""
+    return list(zip(NAMES, ("1", url, cert_path, name), strict=True))
+
+
+def no_proxy(environ: dict[str, str], address: str) -> tuple[str, str]:
+    """The no_proxy variable with a machine's address in it; the lower-case name wins where it is set."""
+    name = "no_proxy" if "no_proxy" in environ or "NO_PROXY" not in environ else "NO_PROXY"
+    current = environ.get(name, "")
+    if address in current.split(","):
+        return name, current
+    return name, f"{current},{address}" if current else address
+
+
+def render(pairs: list[tuple[str, str]], shell: str, command: str, *, windows: bool = False) -> str:
+    """The whole output of ``env``: the assignments and the hint how to use them.
+
+    Args:
+        pairs: names and values.
+        shell: one of `SHELLS`; anything else is taken for a POSIX shell.
+        command: the command line that prints this.
+        windows: the client is Windows, and docker-compose there wants to be told.
+    """
+    set_form, _, _ = _FORMS.get(shell, _POSIX)
+    if windows:
+        pairs = [*pairs, ("COMPOSE_CONVERT_WINDOWS_PATHS", "true")]
+    lines = [set_form.format(k=name, v=_escaped(value, shell)) for name, value in pairs]
+    return "\n".join([*lines, hint(shell, command)]) + "\n"
+
+
+def render_unset(names: list[str], shell: str, command: str) -> str:
+    """The whole output of ``env --unset``."""
+    _, unset_form, _ = _FORMS.get(shell, _POSIX)
+    return "\n".join([*(unset_form.format(k=name) for name in names), hint(shell, command)]) + "\n"
+
+
+def hint(shell: str, command: str) -> str:
+    """The two comment lines that say how to evaluate the output."""
+    comment = _FORMS.get(shell, _POSIX)[2]
+    how = _HINTS.get(shell, "eval $({})").format(command)
+    return f"{comment} Run this command to configure your shell: \n{comment} {how}"
+
+
+def detect(environ: dict[str, str], *, windows: bool = False) -> str | None:
+    """The user's shell by its name, or None where nothing says."""
+    path = environ.get("SHELL", "")
+    if path:
+        name = path.replace("\\", "/").rpartition("/")[2]
+        return name.removesuffix(".exe")
+    return "cmd" if windows else None
+
+
+def _escaped(value: str, shell: str) -> str:
+    if shell == "tcsh":  # inside double quotes tcsh escapes nothing: leave them, quote the character, go on
+        return "".join(f'"\\{char}"' if char in '"$`!\\' else char for char in value)
+    if shell == "cmd":
+        return "".join(f"^{char}" if char in "&|<>^" else char for char in value)
+    mark = "`" if shell in ("powershell", "pwsh") else "\\"
+    special = _ESCAPED.get(shell, _POSIX_ESCAPED)
+    return "".join(mark + char if char in special else char for char in value)
