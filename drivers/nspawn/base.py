@@ -43,7 +43,7 @@ def cached(layout: Layout, base: Mapping[str, Any]) -> Path:
     if base["kind"] == "directory":
         return Path(base["path"])
     if base["kind"] == "tarball":
-        return layout.cache / base["sha256"][:20]
+        return layout.cache / str(base["sha256"])[:20]
     digest = hashlib.sha256(json.dumps(base["recipe"], sort_keys=True).encode()).hexdigest()
     return layout.cache / digest[:20]
 

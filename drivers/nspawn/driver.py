@@ -55,7 +55,7 @@ class NspawnDriver:
         below = base.ensure(self._layout, request["base"], record)
         with self._machine(made, record):
             with self._shared(record):
-                machine, subnet = self._reserve(made, token, request, below)
+                machine, subnet = self._reserve(made, token, request, below, record)
             return self._running(machine, subnet, record)
 
     def observe(self, instances: Sequence[Instance]) -> list[Observation]:
@@ -68,7 +68,7 @@ class NspawnDriver:
         with self._machine(instance.id, record):
             machine = self._known(instance.id)
             with self._shared(record):
-                subnet = network.ensure(self._layout, None)
+                subnet = network.ensure(self._layout, None, record)
             return self._running(machine, subnet, record)
 
     def stop(self, instance: Instance, record: Recorder) -> None:
@@ -99,7 +99,7 @@ class NspawnDriver:
                 directories.remove_tree(place.directory)
                 directories.remove_if_empty(self._layout.machines, up_to=self._layout.state)
                 if not records.any_machine(self._layout):
-                    network.remove(self._layout)
+                    network.remove(self._layout, record)
                     self._leave()
 
     def find(self, store: str) -> list[Found]:
@@ -110,9 +110,11 @@ class NspawnDriver:
             if machine.store == store
         ]
 
-    def _reserve(self, id: str, token: str, request: Mapping[str, Any], below: Path) -> tuple[Record, str]:
+    def _reserve(
+        self, id: str, token: str, request: Mapping[str, Any], below: Path, record: Recorder
+    ) -> tuple[Record, str]:
         """The machine's record, found or written, and the subnet; nothing of the machine itself is made yet."""
-        subnet = network.ensure(self._layout, request["subnet"])
+        subnet = network.ensure(self._layout, request["subnet"], record)
         known = records.read_record(self._layout, id)
         if known is not None:
             return known, subnet

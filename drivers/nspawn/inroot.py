@@ -83,7 +83,7 @@ class InRoot:
         finally:
             os.close(parent)
 
-    def list(self, path: str) -> list[str]:
+    def names(self, path: str) -> list[str]:
         """The names in a directory, sorted; none when it does not exist."""
         try:
             handle = self._directory(_parts(path))
@@ -157,7 +157,8 @@ class InRoot:
         """Open a directory inside; the caller closes it."""
         trail = [os.dup(self._root)]
         try:
-            pending, links = deque(parts), 0
+            pending: deque[str] = deque(parts)
+            links = 0
             while pending:
                 name = pending.popleft()
                 if name == "..":

@@ -100,7 +100,7 @@ def _private(path: Path, text: str) -> Path:
 
 def _command(target: Path, recipe: Recipe, sources: Path, settings: Path) -> list[str]:
     return [
-        # Should we be killed, the build ends with us: the kernel kills unshare, and with it the whole process namespace.
+        # Should we be killed, the build ends too: the kernel kills unshare, and with it the whole process namespace.
         "setpriv", "--pdeathsig", "KILL", "--",
         "unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--",
         "mmdebstrap", "--mode=root", "--format=directory", "--verbose", "--variant=minbase",
@@ -139,7 +139,7 @@ def _follow(command: Sequence[str], record: Recorder) -> None:
         raise DriverError(
             "the Debian root file system could not be built",
             cause="; ".join(said)[-800:],
-            hint="check this computer's package sources with: apt-get update, or give --nspawn-mirror or --nspawn-rootfs",
+            hint="check this computer's package sources (apt-get update), or give --nspawn-mirror or --nspawn-rootfs",
         )
 
 

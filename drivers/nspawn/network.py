@@ -9,10 +9,10 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from machine.driver import Recorder
 from machine.drivers.nspawn import commands, firewall, records, sysctls
 from machine.drivers.nspawn.layout import Layout
 from machine.errors import DriverError
@@ -82,12 +82,13 @@ def hardware_address(address: str) -> str:
     return "02:70:" + ":".join(f"{byte:02x}" for byte in ipaddress.IPv4Address(address).packed)
 
 
-def ensure(layout: Layout, subnet: str | None) -> str:
+def ensure(layout: Layout, subnet: str | None, record: Recorder) -> str:
     """Make bridge, rules and settings what machines need, whatever of it is there. The caller holds the state lock.
 
     Args:
         layout: whose.
         subnet: the one asked for; None: the remembered one, else a free one.
+        record: of the operation that asks.
 
     Returns:
         The subnet that is in use, which is the remembered one while there are machines.
@@ -99,22 +100,19 @@ def ensure(layout: Layout, subnet: str | None) -> str:
     if known is None:
         known = records.Network(subnet=subnet or choose_subnet(routes(layout.bridge)))
         records.write_network(layout, known)
-    _settings(layout, known)
+    sysctls.hold(layout.label, sum(1 for _ in records.all_records(layout)) + 1, record)
     _bridge(layout.bridge, known.subnet)
     firewall.ensure(layout.bridge, known.subnet, layout.label)
     return known.subnet
 
 
-def remove(layout: Layout) -> None:
+def remove(layout: Layout, record: Recorder) -> None:
     """Undo all that ``ensure`` did. The caller holds the state lock and there is no machine any more."""
-    known = records.read_network(layout)
     if exists(layout.bridge):
         commands.run(["ip", "link", "delete", layout.bridge], doing="remove the bridge")
     firewall.remove(layout.label)
-    if known is not None:
-        needed = sysctls.FORWARD in known.sysctls and firewall.others_forward()
-        sysctls.write(sysctls.to_put_back(known.sysctls, sysctls.read(), forwarding_needed=needed))
-        layout.network.unlink()
+    sysctls.let_go(layout.label, record, forwarding_needed=firewall.others_forward())
+    layout.network.unlink(missing_ok=True)
 
 
 def attach(layout: Layout, id: str, address: str, pid: int) -> None:
@@ -148,15 +146,6 @@ def mtu() -> int:
         except (OSError, ValueError):
             continue
     return 1500
-
-
-def _settings(layout: Layout, known: records.Network) -> None:
-    now = sysctls.read()
-    changes = sysctls.wanted(now, sum(1 for _ in records.all_records(layout)) + 1)
-    if changes:
-        before = {name: now[name] for name in changes} | known.sysctls  # the oldest value is the operator's
-        records.write_network(layout, replace(known, sysctls=before))
-        sysctls.write(changes)
 
 
 def _bridge(bridge: str, subnet: str) -> None:

@@ -221,9 +221,9 @@ def _unfit(path: Path, mounts: str) -> str | None:
     """The file system type a path is on, when an overlay cannot be written there."""
     existing, kind, longest = str(_existing(path).resolve()), "", -1
     for line in mounts.splitlines():
-        _, place, type, *_ = line.split()
+        _, place, here, *_ = line.split()
         place = place.replace("\\040", " ")
         inside = place == "/" or existing == place or existing.startswith(place + "/")
         if inside and len(place) >= longest:  # a later mount covers an earlier one
-            kind, longest = type, len(place)
+            kind, longest = here, len(place)
     return kind if kind.startswith(_UNFIT) else None

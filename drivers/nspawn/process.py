@@ -30,7 +30,7 @@ _ANSWERS_WITHIN = 10.0  # seconds for the launcher to mount, or to set up its in
 _NSPAWN_LOCKS = Path("/run/systemd/nspawn/locks")
 _NSPAWN_PROPAGATE = Path("/run/systemd/nspawn/propagate")
 
-# Each was tried by leaving it out: without all capabilities dockerd does not start, without the system calls runc fails.
+# Tried by leaving each out: without all capabilities dockerd does not start, without the system calls runc fails.
 _ARGUMENTS = (
     "--quiet", "--register=no", "--keep-unit", "--boot",
     # The launcher's own namespace, named: only a private network leaves /proc/sys/net writable.
@@ -122,7 +122,7 @@ def launch(
     Raises:
         DriverError: it cannot mount its root file system.
     """
-    script = resources.files("machine").joinpath("templates", "nspawn", "launch.sh").read_text(encoding="utf-8")
+    script = (resources.files("machine") / "templates/nspawn/launch.sh").read_text(encoding="utf-8")
     binds = [f"--bind={source}:{target}" for target, source in place.binds.items()]
     names = [f"--machine={id}", f"--hostname={host}", f"--directory={place.merged}"]
     values = {

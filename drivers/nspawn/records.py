@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -40,8 +40,6 @@ class Network:
     """What all machines share."""
 
     subnet: str
-    # Settings of this computer that were changed, as they were before: written before they are changed.
-    sysctls: dict[str, str] = field(default_factory=dict)
 
 
 def read_record(layout: Layout, id: str) -> Record | None:

@@ -50,7 +50,7 @@ def prepare_base(root: InRoot) -> None:
     root.write("/etc/machine-id", "", 0o444)
     _remove_host_keys(root, keep="")
     # What mmdebstrap left of the build: its sources (with the operator's credentials, if any) and its speed options.
-    for name in root.list("/etc/apt/sources.list.d"):
+    for name in root.names("/etc/apt/sources.list.d"):
         if name.startswith("0000"):
             root.remove(f"/etc/apt/sources.list.d/{name}")
     root.remove("/etc/apt/sources.list")
@@ -85,7 +85,7 @@ def adapt(
     refresh(root, force=True)
     _ssh(root, authorized_key, host_key)
     if legacy_cgroups:
-        unit = resources.files("machine").joinpath("templates", "nspawn", _CGROUPS_UNIT).read_text(encoding="utf-8")
+        unit = (resources.files("machine") / "templates/nspawn" / _CGROUPS_UNIT).read_text(encoding="utf-8")
         root.write(f"{_UNITS}/{_CGROUPS_UNIT}", unit)
         root.symlink(f"../{_CGROUPS_UNIT}", f"{_UNITS}/sysinit.target.wants/{_CGROUPS_UNIT}")
     _packages(root)
@@ -132,7 +132,7 @@ def _ssh(root: InRoot, authorized_key: str, host_key: Path) -> None:
 
 
 def _remove_host_keys(root: InRoot, *, keep: str) -> None:
-    for file in root.list("/etc/ssh"):
+    for file in root.names("/etc/ssh"):
         key = file.removesuffix(".pub")
         if file.startswith("ssh_host_") and key.endswith("_key") and key != keep:
             root.remove(f"/etc/ssh/{file}")
@@ -175,7 +175,7 @@ def _packages(root: InRoot) -> None:
 def _has_sources(root: InRoot) -> bool:
     if sources.parse_one_line(root.read("/etc/apt/sources.list") or ""):
         return True
-    for file in root.list("/etc/apt/sources.list.d"):
+    for file in root.names("/etc/apt/sources.list.d"):
         text = root.read(f"/etc/apt/sources.list.d/{file}") or ""
         if file.endswith(".list") and sources.parse_one_line(text):
             return True

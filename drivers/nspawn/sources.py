@@ -1,4 +1,4 @@
-"""The operator's own package sources, as far as they are Debian's: what a base is built from and a machine updates from.
+"""The operator's own package sources, as far as they are Debian's: a base is built and a machine updated from them.
 
 Only Debian itself is taken over. Other vendors' repositories are the operator's business, often need credentials, and
 would put foreign packages into what is called a clean Debian. Credentials in addresses are used for the build, which

@@ -1,14 +1,20 @@
 """The two settings of this computer that machines may need changed, and putting them back.
 
 A value is changed only where it does not do, and what it was is written down before. It is put back with the last
-machine, unless somebody else has changed it meanwhile: then it is theirs.
+machine, unless somebody else has changed it meanwhile: then it is theirs. The note lies in ``/run``, where it lives as
+long as the values do, and is the computer's, not one set of machines': whoever leaves last puts back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from machine.driver import Recorder
+from machine.drivers.nspawn import directories, records
+from machine.drivers.nspawn.locking import locked
 from machine.errors import DriverError
 
 FORWARD = "net.ipv4.ip_forward"
@@ -20,6 +26,49 @@ _INOTIFY_PER_MACHINE = 8
 _INOTIFY_OWN = 64  # what the operator's own programs may need
 
 _PROC = Path("/proc/sys")
+_NOTE = Path("/run/pymachine/sysctls.json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What was changed, and who needs it."""
+
+    boot: str  # of this computer: another boot has other values
+    before: dict[str, str] = field(default_factory=dict)
+    users: list[str] = field(default_factory=list)  # labels of sets of machines
+
+
+def hold(label: str, machines: int, record: Recorder) -> None:
+    """Change what so many machines need changed, and keep it until ``let_go``.
+
+    Raises:
+        DriverError: the kernel refuses.
+    """
+    with _note_locked(record):
+        note = _read_note()
+        now = read()
+        changes = wanted(now, machines)
+        # An older note knows the operator's own value; what we set ourselves meanwhile is not it.
+        before = {name: now[name] for name in changes} | note.before
+        users = sorted({*note.users, label})
+        if (before, users) != (note.before, note.users):
+            records.write_as(_NOTE, replace(note, before=before, users=users))
+        write(changes)
+
+
+def let_go(label: str, record: Recorder, *, forwarding_needed: bool) -> None:
+    """Put back what was changed, unless another set of machines needs it still; see ``to_put_back``."""
+    if not _NOTE.exists():
+        return
+    with _note_locked(record):
+        note = _read_note()
+        users = [user for user in note.users if user != label]
+        if users:
+            records.write_as(_NOTE, replace(note, users=users))
+        else:
+            write(to_put_back(note.before, read(), forwarding_needed=forwarding_needed))
+            _NOTE.unlink(missing_ok=True)
+            directories.remove_if_empty(_NOTE.parent, up_to=_NOTE.parent.parent)
 
 
 def wanted(now: Mapping[str, str], machines: int) -> dict[str, str]:
@@ -71,6 +120,16 @@ def write(values: Mapping[str, str]) -> None:
             _path(name).write_text(value)
         except OSError as error:
             raise DriverError(f"cannot set {name} to {value}", cause=error.strerror) from error
+
+
+def _note_locked(record: Recorder) -> AbstractContextManager[None]:
+    return locked(_NOTE.parent, record, waiting_for="waiting for another process that changes this computer's settings")
+
+
+def _read_note() -> Note:
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    note = records.read_as(_NOTE, Note)
+    return note if note is not None and note.boot == boot else Note(boot=boot)
 
 
 def _path(name: str) -> Path:
