@@ -243,6 +243,9 @@ class LocalDriver(Protocol):
     def usable_here(self) -> str | None:
         """None when it can; else the reason, one line."""
 
+    def host_changes(self) -> list[str]:
+        """What the first machine changes on this computer, one line each; empty when it is there already."""
+
 
 def driver_names() -> list[str]:
     """The names of all installed drivers, without importing one."""

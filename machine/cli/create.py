@@ -130,7 +130,7 @@ def command(
 
 def _ask_consent(driver: Any, yes: bool) -> None:
     """Say what a local driver changes on this computer the first time, and ask on a terminal."""
-    changes = driver.changes_here() if hasattr(driver, "changes_here") else []
+    changes = driver.host_changes() if driver.capabilities.local_rank is not None else []
     if not changes:
         return
     click.echo("On this computer this makes, until the last local machine is removed:")
