@@ -20,6 +20,10 @@ from tests.e2e.command import Pymachine
 pytestmark = pytest.mark.e2e
 
 
+# The engine logs what it refuses, by name: it would show there.
+_INTRUSION = b"POST /v1.41/containers/create?name=intruder HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
+
+
 class Attempt:
     """A GET with some certificate, and what the host says of it afterwards."""
 
@@ -44,9 +48,7 @@ class Attempt:
                 socket.create_connection((self.host, self.port), timeout=10) as sock,
                 context.wrap_socket(sock, server_hostname=self.host) as tls,
             ):
-                tls.sendall(
-                    b"POST /v1.41/containers/create?name=intruder HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
-                )
+                tls.sendall(_INTRUSION)
                 return tls.recv(4096)
         except (ssl.SSLError, ConnectionError):
             return b""
