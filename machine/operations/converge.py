@@ -48,10 +48,10 @@ def converge_host(op: Operation, step: Step, machine: Machine, connection: Conne
     with connection.open(bootstrap.command(sudo=connection.user != "root"), op.deadline) as channel:
         host = bootstrap.converge(channel, wanted, sign, host_events(op, step))
     access = dataclasses.replace(machine.instance.access, machine_key_installed=True)
-    op.store.machines.record_instance(machine.id, dataclasses.replace(machine.instance, access=access))
+    op.store.journal.record_instance(op.entry, dataclasses.replace(machine.instance, access=access))
     engine = f"{host.engine['kind']} {host.engine['version']}"
-    op.store.machines.record_converged(
-        machine.id, url=endpoint_url(machine.instance.address, host.port), engine=engine, facts=host.facts
+    op.store.journal.record_converged(
+        op.entry, url=endpoint_url(machine.instance.address, host.port), engine=engine, facts=host.facts
     )
     step.result.update(engine=host.engine, changed=host.changed, installed=host.installed)
     step.summary = f"{engine} ({host.engine['source']})"

@@ -49,7 +49,7 @@ def create(store: Store, spec: Spec, driver: Driver, options: Any, settings: Set
 
         with op.step("instance") as step:
             instance = driver.create(request, entry.token, step)
-            store.machines.record_instance(entry.machine, instance)
+            store.journal.record_instance(entry, instance)
             step.summary = instance.address
 
         with op.step("connect") as step:

@@ -7,6 +7,7 @@ and a power cut are survived with.
 
 from __future__ import annotations
 
+import glob
 import os
 import random
 import sqlite3
@@ -33,65 +34,87 @@ class Database:
     def __init__(self, directory: str) -> None:
         self.path = os.path.join(directory, DATABASE)
         self.read_only = False
-        try:
-            make_private_directory(directory)
+        make_private_directory(directory)
+        with self._explaining():
             self._db = self._open()
-            self._migrate()
-            self.store_id = self._store_id()
-        except sqlite3.OperationalError as error:
-            raise self._explained(error) from error
-        except sqlite3.DatabaseError as error:
-            raise StoreError(
-                "the store is damaged",
-                cause=f"{self.path}: {error}",
-                hint=f"newest backup: ls -t {self.path}.backup-*; put it in the place of {DATABASE} and try again",
-            ) from error
+        try:
+            with self._explaining():
+                self._prepare()
+                self.store_id = self._store_id()
+        except BaseException:
+            self._db.close()
+            raise
 
     def _open(self) -> sqlite3.Connection:
         needed = self.path if os.path.exists(self.path) else os.path.dirname(self.path)
         self.read_only = not (os.access(needed, os.W_OK) and os.access(os.path.dirname(self.path), os.W_OK))
-        if not self.read_only:
-            # SQLite would create it with the umask's mode; names and addresses are nobody else's business.
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        uri = f"file:{_quoted(self.path)}" + ("?immutable=1" if self.read_only else "")
-        db = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        db.row_factory = sqlite3.Row
-        if not self.read_only:
-            # The switch to WAL needs the file alone for a moment, and the busy handler is not asked about it.
-            _retry_busy(lambda: db.execute("PRAGMA journal_mode=WAL"))
-            db.execute("PRAGMA synchronous=FULL")
-            db.execute("PRAGMA foreign_keys=ON")
+        if self.read_only:
+            return self._open_read_only()
+        _create_private_file(self.path)
+        return self._connect("mode=rw")
+
+    def _open_read_only(self) -> sqlite3.Connection:
+        """As a reader of the write-ahead log, where there is one; plain reading of a file without one fails."""
+        if not os.path.exists(self.path):
+            raise StoreError(
+                f"there is no store in {os.path.dirname(self.path)}, and none can be made there",
+                cause="the directory is read-only",
+                hint="choose another place with --storage-path or PYMACHINE_HOME",
+            )
+        db = self._connect("mode=ro")
+        try:
+            db.execute("PRAGMA user_version")
+        except sqlite3.OperationalError:
+            db.close()
+            db = self._connect("immutable=1")
         return db
 
-    def _migrate(self) -> None:
-        found = self._db.execute("PRAGMA user_version").fetchone()[0]
+    def _connect(self, mode: str) -> sqlite3.Connection:
+        uri = f"file:{_quoted(self.path)}?{mode}"
+        db = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        db.row_factory = sqlite3.Row
+        return db
+
+    def _prepare(self) -> None:
+        """Refuse a newer store before anything touches it; then set the connection up and migrate."""
+        found = self._version()
         if found > VERSION:
             raise StoreTooNew(
                 "this store was written by a newer pymachine",
                 cause=f"{self.path} has schema {found}, this pymachine knows {VERSION}",
                 hint="upgrade pymachine, or choose another store with --storage-path",
             )
-        if found == VERSION:
-            return
+        if not self.read_only:
+            # The switch to WAL needs the file alone for a moment, and the busy handler is not asked about it.
+            _retry_busy(lambda: self._db.execute("PRAGMA journal_mode=WAL"))
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute("PRAGMA foreign_keys=ON")
+        if found != VERSION:
+            self._migrate(found)
+
+    def _migrate(self, found: int) -> None:
         if self.read_only:
             raise StoreError(
                 "the store has to be migrated and is read-only",
                 cause=f"{self.path} has schema {found}, this pymachine writes {VERSION}",
                 hint="run any pymachine command once where the store can be written",
             )
-        if found:
-            self._backup(found)
         with self.write() as db:
-            found = db.execute("PRAGMA user_version").fetchone()[0]  # another process may have been first
+            found = self._version()  # another process may have been first
+            if 0 < found < VERSION:
+                self._backup(found)  # under the lock: nobody migrates, or writes, between this and what follows
             for number, migrate in enumerate(MIGRATIONS[found:], start=found + 1):
                 migrate(db)
                 db.execute(f"PRAGMA user_version={number}")
             db.execute("INSERT OR IGNORE INTO meta VALUES ('store', ?)", (uuid.uuid4().hex[:16],))
 
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
     def _backup(self, version: int) -> None:
         target = f"{self.path}.backup-{version}"
         temporary = f"{target}.{os.getpid()}"
-        os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600))
+        _create_private_file(temporary)
         copy = sqlite3.connect(temporary)
         try:
             self._db.backup(copy)
@@ -111,50 +134,85 @@ class Database:
         """
         if self.read_only:
             raise StoreError(f"the store {os.path.dirname(self.path)} is read-only")
-        try:
+        with self._explaining():
             self._db.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            raise self._explained(error) from error
-        try:
-            yield self._db
-            self._db.execute("COMMIT")
-        except BaseException as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.OperationalError):
-                raise self._explained(error) from error
-            raise
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
 
     def read(self, sql: str, parameters: tuple[object, ...] = ()) -> list[sqlite3.Row]:
         """Rows of one SELECT; never waits for a writer."""
-        try:
+        with self._explaining():
             return self._db.execute(sql, parameters).fetchall()
-        except sqlite3.OperationalError as error:
-            raise self._explained(error) from error
 
     def close(self) -> None:
         """Give the connection back; the last one folds the write-ahead log into the file."""
         self._db.close()
 
-    def _explained(self, error: sqlite3.Error) -> StoreError:
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """SQLite's errors in the user's words; what is wrong with a statement of ours stays as it is."""
         directory = os.path.dirname(self.path)
-        return StoreError(
-            "the store cannot be used",
-            cause=f"{self.path}: {error}",
-            hint=f"look at the space left and the permissions: df -h {directory}; ls -ld {directory}",
-        )
+        try:
+            yield
+        except (sqlite3.OperationalError, OSError) as error:
+            raise StoreError(
+                "the store cannot be used",
+                cause=f"{self.path}: {(error.strerror if isinstance(error, OSError) else None) or error}",
+                hint=f"look at the space left and the permissions: df -h {directory}; ls -ld {directory}",
+            ) from error
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:
+                raise
+            backups = sorted(glob.glob(f"{glob.escape(self.path)}.backup-*"), key=os.path.getmtime)
+            raise StoreError(
+                "the store is damaged",
+                cause=f"{self.path}: {error}",
+                hint=f"put the newest backup in its place: {backups[-1]}"
+                if backups
+                else f"put {DATABASE} back from a backup of yours; pymachine has made none here",
+            ) from error
 
 
 def make_private_directory(path: str) -> None:
-    """Make a directory, and those above it, that only its owner can enter."""
+    """Make a directory, and those above it that are missing, that only its owner can enter."""
     try:
-        os.makedirs(path, mode=0o700, exist_ok=True)
+        _make_missing(os.path.abspath(path))
     except OSError as error:
         raise StoreError(
             f"cannot make the directory {path}",
             cause=str(error.strerror),
             hint="choose another place with --storage-path or PYMACHINE_HOME",
         ) from error
+
+
+def _make_missing(path: str) -> None:
+    if os.path.isdir(path):
+        return
+    _make_missing(os.path.dirname(path))
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+    else:
+        os.chmod(path, 0o700)  # the umask may have taken something away
+
+
+def _create_private_file(path: str) -> None:
+    """SQLite would create it with the umask's mode; names and addresses are nobody else's business."""
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+    except FileExistsError:
+        return
+    try:
+        os.chmod(path, 0o600)  # the umask may have taken something away
+    finally:
+        os.close(descriptor)
 
 
 def _quoted(path: str) -> str:

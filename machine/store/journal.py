@@ -6,6 +6,7 @@ A step is written as begun before it acts, and as done, with what it learnt, aft
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sqlite3
 import time
@@ -14,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from machine.errors import NameTaken, OperationInProgress
-from machine.model import Event, Machine, Spec, State
+from machine.errors import MachineNotFound, NameTaken, OperationInProgress
+from machine.model import Event, Instance, Machine, Spec, State
 from machine.store import machines
 from machine.store.database import Database
 from machine.store.owner import Owner
@@ -78,6 +79,7 @@ class Journal:
 
         Raises:
             OperationInProgress: another process is at it.
+            MachineNotFound: another process has removed it since it was looked up.
         """
         with self._database.write() as db:
             last = _last(db, machine.id)
@@ -85,7 +87,10 @@ class Journal:
             if last is not None and last["kind"] == kind and last["status"] != "done":
                 return _take_over(db, last)
             if last is not None and last["status"] == "running":  # its owner is dead, and it will not go on
-                db.execute("UPDATE operations SET status = 'failed', error = 'interrupted' WHERE id = ?", (last["id"],))
+                db.execute(
+                    "UPDATE operations SET status = 'failed', error = 'interrupted', epoch = epoch + 1 WHERE id = ?",
+                    (last["id"],),
+                )
             return _open(db, machine.id, machine.name, kind, uuid.uuid4().hex)
 
     def may_resume_create(self, machine: Machine) -> bool:
@@ -112,6 +117,30 @@ class Journal:
             db.execute(
                 "UPDATE instances SET provider_id = ?, data = ? WHERE machine_id = ?",
                 (id, json.dumps(dict(data)), entry.machine),
+            )
+
+    def record_instance(self, entry: Entry, instance: Instance) -> None:
+        """Record what the driver returned: from now on the host can be reached."""
+        with self._database.write() as db:
+            _fenced(db, entry, "heartbeat = ?", time.time())
+            db.execute(
+                "UPDATE instances SET provider_id = ?, access = ?, data = ? WHERE machine_id = ?",
+                (
+                    instance.id,
+                    json.dumps(dataclasses.asdict(instance.access)),
+                    json.dumps(dict(instance.data)),
+                    entry.machine,
+                ),
+            )
+            db.execute("UPDATE machines SET address = ? WHERE id = ?", (instance.address, entry.machine))
+
+    def record_converged(self, entry: Entry, *, url: str, engine: str, facts: Mapping[str, Any]) -> None:
+        """Record what the host said at the end of a converge, and where its endpoint is."""
+        with self._database.write() as db:
+            _fenced(db, entry, "heartbeat = ?", time.time())
+            db.execute(
+                "UPDATE machines SET url = ?, engine = ?, facts = ? WHERE id = ?",
+                (url, engine, json.dumps(dict(facts)), entry.machine),
             )
 
     def step_done(self, entry: Entry, name: str) -> bool:
@@ -217,6 +246,7 @@ class Journal:
     def event(self, entry: Entry, event: Event) -> None:
         """Something a step reports on its way."""
         with self._database.write() as db:
+            _fenced(db, entry, "heartbeat = ?", time.time())
             _insert_event(db, entry, event)
 
     def finish(self, entry: Entry, *, state: State | None, error: str | None = None) -> None:
@@ -240,7 +270,7 @@ class Journal:
 
 
 def _open(db: sqlite3.Connection, machine: int, name: str, kind: str, token: str) -> Entry:
-    epoch = db.execute("UPDATE machines SET epoch = epoch + 1 WHERE id = ? RETURNING epoch", (machine,)).fetchone()[0]
+    epoch = _next_epoch(db, machine, name)
     owner, now = Owner.current(), time.time()
     cursor = db.execute(
         "INSERT INTO operations (machine_id, machine, kind, token, status, epoch, owner_host, owner_pid, owner_started,"
@@ -252,9 +282,7 @@ def _open(db: sqlite3.Connection, machine: int, name: str, kind: str, token: str
 
 def _take_over(db: sqlite3.Connection, last: sqlite3.Row) -> Entry:
     """The same operation, under the same token, by this process; the one before is fenced off."""
-    epoch = db.execute(
-        "UPDATE machines SET epoch = epoch + 1 WHERE id = ? RETURNING epoch", (last["machine_id"],)
-    ).fetchone()[0]
+    epoch = _next_epoch(db, last["machine_id"], last["machine"])
     owner = Owner.current()
     db.execute(
         "UPDATE operations SET status = 'running', epoch = ?, owner_host = ?, owner_pid = ?, owner_started = ?,"
@@ -262,6 +290,13 @@ def _take_over(db: sqlite3.Connection, last: sqlite3.Row) -> Entry:
         (epoch, owner.host, owner.pid, owner.started, time.time(), last["id"]),
     )
     return Entry(id=last["id"], machine=last["machine_id"], token=last["token"], epoch=epoch, resumed=True)
+
+
+def _next_epoch(db: sqlite3.Connection, machine: int, name: str) -> int:
+    rows = db.execute("UPDATE machines SET epoch = epoch + 1 WHERE id = ? RETURNING epoch", (machine,)).fetchall()
+    if not rows:
+        raise MachineNotFound(f'no machine "{name}" any more', machine=name, cause="another process removed it")
+    return int(rows[0]["epoch"])
 
 
 def _last(db: sqlite3.Connection, machine: int) -> sqlite3.Row | None:

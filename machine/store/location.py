@@ -42,7 +42,9 @@ def _data_directory(environ: os._Environ[str] | dict[str, str]) -> str:
     home = os.path.expanduser("~")
     if sys.platform == "win32":
         return environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+    configured = environ.get("XDG_DATA_HOME", "")
+    if os.path.isabs(configured):  # the specification: a relative one is to be ignored
+        return configured
     if sys.platform == "darwin":
         return os.path.join(home, "Library", "Application Support")
-    configured = environ.get("XDG_DATA_HOME", "").strip()
-    return configured or os.path.join(home, ".local", "share")
+    return os.path.join(home, ".local", "share")

@@ -55,33 +55,6 @@ class Machines:
         with self._database.write() as db:
             db.execute("UPDATE machines SET state = ?, state_at = ? WHERE id = ?", (state.value, time.time(), machine))
 
-    def record_converged(self, machine: int, *, url: str, engine: str, facts: Mapping[str, Any]) -> None:
-        """Record what the host said at the end of a converge, and where its endpoint is."""
-        with self._database.write() as db:
-            db.execute(
-                "UPDATE machines SET url = ?, engine = ?, facts = ? WHERE id = ?",
-                (url, engine, json.dumps(dict(facts)), machine),
-            )
-
-    def record_instance(self, machine: int, instance: Instance) -> None:
-        """Record what the driver returned: from now on the host can be reached."""
-        with self._database.write() as db:
-            db.execute(
-                "UPDATE instances SET provider_id = ?, access = ?, data = ? WHERE machine_id = ?",
-                (
-                    instance.id,
-                    json.dumps(dataclasses.asdict(instance.access)),
-                    json.dumps(dict(instance.data)),
-                    machine,
-                ),
-            )
-            db.execute("UPDATE machines SET address = ? WHERE id = ?", (instance.address, machine))
-
-    def forget(self, machine: int) -> None:
-        """Drop the row; its operations and events stay, under its name."""
-        with self._database.write() as db:
-            db.execute("DELETE FROM machines WHERE id = ?", (machine,))
-
 
 def insert(db: sqlite3.Connection, spec: Spec, at: float) -> int:
     """A new row, inside the caller's transaction; raises sqlite3.IntegrityError for a taken name."""

@@ -24,12 +24,24 @@ class Owner:
 
     def is_dead(self) -> bool:
         """Whether it is known to be gone; False also where that cannot be known (another host)."""
-        if self.host != platform.node() or not os.path.exists(_BOOT_ID):
+        if self.host != platform.node():
             return False
-        return _started(self.pid) != self.started
+        if os.path.exists(_BOOT_ID):
+            return _started(self.pid) != self.started
+        return os.name == "posix" and not _exists(self.pid)
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # another user's
+    return True
 
 
 def _started(pid: int) -> str | None:
