@@ -9,7 +9,15 @@ from typing import Any
 
 import click
 
-from machine.driver import DeclaredOption, declared_options, driver_names, load_driver, resolve_options, stored_options
+from machine.driver import (
+    DeclaredOption,
+    Driver,
+    declared_options,
+    driver_names,
+    load_driver,
+    resolve_options,
+    stored_options,
+)
 from machine.errors import UsageError
 
 
@@ -78,6 +86,7 @@ class CreateCommand(click.Command):
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     name: str | None,
     driver_name: str | None,
     tls_san: tuple[str, ...],
@@ -95,8 +104,7 @@ def command(
     from machine.cli.context import ask_passphrase, cancelled_by_signals, opened_store
     from machine.cli.progress import shown
     from machine.model import Spec
-    from machine.operations.choose import choose_local_driver
-    from machine.operations.create import check_name, create
+    from machine.operations.create import check_name, create, unfinished
     from machine.operations.operation import Settings
     from machine.trust.names import check_san
 
@@ -105,20 +113,24 @@ def command(
     driver_name = driver_name or os.environ.get("MACHINE_DRIVER")
     with opened_store(ctx.obj) as store:
         check_name(store, name)
-        if driver_name is None:
-            choice = choose_local_driver()
-            driver = choice.driver
-            click.echo(f"Using the driver {choice.why}")
+        begun_before = unfinished(store, name)
+        if begun_before is not None and _only_the_name(ctx):
+            # `create NAME` goes on with what was asked the first time; no need to say all of it again.
+            spec = begun_before
+            driver = load_driver(spec.driver)
+            options = resolve_options(driver, spec.options)
+            click.echo(f"Going on with {name} ({spec.driver})")
         else:
-            driver = load_driver(driver_name)
-        options = resolve_options(driver, {key: value for key, value in driver_options.items() if value is not None})
-        spec = Spec(
-            name=name,
-            driver=driver.name,
-            options=stored_options(driver, options),
-            tls_san=names,
-            host_key_policy=host_key_policy,
-        )
+            driver = load_driver(driver_name) if driver_name else _chosen_driver()
+            given = {key: value for key, value in driver_options.items() if value is not None}
+            options = resolve_options(driver, given)
+            spec = Spec(
+                name=name,
+                driver=driver.name,
+                options=stored_options(driver, options),
+                tls_san=names,
+                host_key_policy=host_key_policy,
+            )
         _ask_consent(driver, yes)
         with cancelled_by_signals() as cancellation, shown() as emit:
             settings = Settings(emit=emit, ask_passphrase=ask_passphrase, cancellation=cancellation, timeout=timeout)
@@ -126,6 +138,26 @@ def command(
     url = machine.endpoint.url if machine.endpoint else ""
     click.echo(f"{machine.name} is ready at {url} with {machine.engine}, after {time.monotonic() - begun:.1f} s.")
     click.echo(f'To use it in this shell: eval "$(pymachine env {machine.name})"')
+
+
+def _only_the_name(ctx: click.Context) -> bool:
+    """Whether nothing of what the machine shall be was said on the command line but its name."""
+    said = (
+        key
+        for key in ctx.params
+        if key not in ("name", "timeout", "yes")
+        and ctx.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE
+    )
+    return next(said, None) is None
+
+
+def _chosen_driver() -> Driver:
+    """The best local driver; says which and why."""
+    from machine.operations.choose import choose_local_driver
+
+    choice = choose_local_driver()
+    click.echo(f"Using the driver {choice.why}")
+    return choice.driver
 
 
 def _ask_consent(driver: Any, yes: bool) -> None:

@@ -44,7 +44,7 @@ def command(directory: str, quiet: bool, recorded: bool, timeout: float, output:
     if output == "json":
         click.echo(json.dumps([_as_json(each, active) for each in seen], indent=2))
         return
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for each in seen:
         machine = each.machine
         url = machine.endpoint.url if machine.endpoint else ""

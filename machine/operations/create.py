@@ -90,6 +90,12 @@ def check_name(store: Store, name: str) -> None:
     )
 
 
+def unfinished(store: Store, name: str) -> Spec | None:
+    """The spec of a machine of this name whose create was begun and not finished."""
+    found = store.machines.find(name)
+    return found.spec if found is not None and store.journal.may_resume_create(found) else None
+
+
 def verify_machine(op: Operation, machine: Machine) -> None:
     """Ask the machine's endpoint over mutual TLS until it answers.
 

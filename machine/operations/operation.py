@@ -122,6 +122,9 @@ class Operation:
             error.located(machine=self.machine, step=step)
         if isinstance(error, OperationInProgress):
             return  # it is another's now
+        if isinstance(error, PymachineError) and self.kind == "create":
+            go_on = f"to go on: pymachine create {self.machine}; to clean up: pymachine rm {self.machine}"
+            error.hint = f"{error.hint}. Then, {go_on}" if error.hint else go_on
         text = str(error) or type(error).__name__
         # The error itself must reach the operator, also when the store's disk is full.
         with contextlib.suppress(PymachineError):
