@@ -1,0 +1,73 @@
+"""Where the loader hands over: read what is wanted, do it, say how it went. And `uninstall` by hand."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from machine.agent.errors import Failed, Gone
+from machine.agent.host import Host
+from machine.agent.wire import Wire
+
+PROTOCOL = 1
+
+
+def run(source, sink, offer: dict, sha256: str, data: bytes, installed: list) -> int:
+    """One bootstrap, from the wanted document to the last line; the exit code.
+
+    Args:
+        source, sink: the channel.
+        offer: what the loader was given; ``root`` is where the host's files are.
+        sha256, data: the agent that runs.
+        installed: packages the stub had to install to come this far.
+    """
+    wire = Wire(source, sink)
+    os.umask(0o077)
+    try:
+        wanted = wire.receive()
+        if wanted.get("protocol") != PROTOCOL:
+            raise Failed(
+                "protocol",
+                f"the agent on the host speaks protocol {PROTOCOL}, the operator {wanted.get('protocol')}",
+                hint="use a pymachine at least as new as the agent on the host",
+            )
+        host = Host(offer.get("root", "/"), wanted.get("environment"), float(wanted.get("deadline", 900)))
+        if wanted.get("action") == "uninstall":
+            from machine.agent.converge.uninstall import uninstall as remove
+
+            wire.finish(remove(host, wire, str(wanted["store"]), str(wanted["machine"])))
+        else:
+            from machine.agent.converge.flow import Agent, converge
+
+            wire.finish(converge(host, wire, wanted, Agent(sha256, data, sys.path[0]), installed))
+    except Gone:
+        return 0
+    except Failed as error:
+        wire.fail(error)
+    except (KeyError, TypeError, ValueError) as error:
+        wire.fail(Failed("protocol", "the wanted document cannot be understood", repr(error)))
+    except OSError as error:
+        hint = "make room on the host's disk" if error.errno == 28 else ""
+        wire.fail(Failed("host", f"the host could not be changed: {error.strerror}", str(error), hint))
+    return 0
+
+
+def uninstall() -> int:
+    """``agent.pyz uninstall``, as root on the host: for the day nobody has the store any more."""
+
+    class Terminal:
+        def write(self, data: bytes) -> None:
+            sys.stdout.write(data.decode())
+
+        def flush(self) -> None:
+            sys.stdout.flush()
+
+    from machine.agent.converge.uninstall import uninstall as remove
+
+    wire = Wire(None, Terminal())
+    try:
+        wire.finish(remove(Host(), wire, "", ""))
+    except (Failed, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0

@@ -1,0 +1,124 @@
+"""Converge, from the first look to the last step. Nothing is changed before it is known that it can work."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from machine.agent.converge import engine as engines
+from machine.agent.converge import identity, port, service
+from machine.agent.converge.state import State
+from machine.agent.facts import host_facts
+from machine.agent.host import Host
+from machine.agent.version import VERSION
+from machine.agent.wire import Wire
+
+CLOCK_SECONDS = 30  # a clock that is further off is worth a warning
+
+
+class Agent:
+    """The agent that runs this converge, and shall serve."""
+
+    __slots__ = ("archive", "data", "sha256")
+
+    def __init__(self, sha256: str, data: bytes, archive: str) -> None:
+        self.sha256, self.data, self.archive = sha256, data, archive
+
+
+def converge(host: Host, wire: Wire, wanted: dict, agent: Agent, installed_before: list) -> dict:
+    """Make the host as wanted; the result for the operator.
+
+    Raises:
+        Failed: with the reason; what was done stays, and a repeat goes on.
+        Gone: the operator left.
+    """
+    changed = [f"installed the package {name}" for name in installed_before]
+    skew = time.time() - float(wanted["now"])
+    wire.begin("look")
+    state = State.load(host)
+    state.check_owner(wanted["store"], wanted["machine"])
+    observed = service.Observed(host)
+    endpoint = int(wanted["endpoint"]["port"])
+    if not observed.socket_active or state.get("endpoint").get("port") != endpoint:
+        port.check_free(host, endpoint)
+    if abs(skew) > CLOCK_SECONDS:
+        wire.warn(
+            f"the host's clock is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}: certificates need a right one"
+        )
+    wire.done()
+
+    found = engines.find(host)
+    before = set() if found else installed_packages(host)
+    engine = engines.ensure(host, wire, state.get("engine"), found)
+    added = [] if found else sorted(installed_packages(host) - before)
+    changed += [f"installed the package {name}" for name in added]
+
+    # From here on the host is ours, and says so before anything of ours is on it.
+    added = installed_before + added
+    state.put("owner", {"store": wanted["store"], "machine": wanted["machine"]})
+    state.put("engine", engines.memory(engine))
+    if added:
+        state.put("installed", sorted({*state.values.get("installed", []), *added}))
+    changed += identity.ensure(host, wire, state, wanted["certificate"], float(wanted["now"]))
+    installed = _install(host, wire, state, agent)
+    changed += installed
+    if not state.get("service"):
+        state.put("service", {"variant": service.variant(host)})
+    units = service.Units(agent.archive, state.get("service")["variant"], endpoint, engine.path, engine.group)
+    changed += service.ensure(host, wire, observed, units, agent.sha256, _identity_digest(host, wanted))
+    state.put("endpoint", {"port": endpoint})
+    if wanted.get("authorized_key"):
+        from machine.agent.converge import authorized
+
+        wire.begin("login")
+        mark = f"pymachine:{wanted['store']}/{wanted['machine']}"
+        remember, lines = authorized.ensure(host, wanted["authorized_key"], mark, state.get("authorized"))
+        state.put("authorized", remember)
+        changed += lines
+        wire.done(f"the machine's key may log in as {remember['user']}")
+    return {
+        "agent": {"version": VERSION, "sha256": agent.sha256, "changed": bool(installed)},
+        "engine": {
+            "kind": engine.kind,
+            "version": engine.version,
+            "api_version": engine.api_version,
+            "source": engine.source,
+            "package": engine.package,
+        },
+        "endpoint": {"port": endpoint},
+        **host_facts(host.root),
+        "clock_skew": round(skew, 1),
+        "changed": changed,
+        "installed": added,
+    }
+
+
+def installed_packages(host: Host) -> set:
+    """The names of all packages dpkg has installed; none where there is no dpkg."""
+    names = set()
+    for entry in (host.read(host.path("/var/lib/dpkg/status")) or b"").split(b"\n\n"):
+        fields = entry.split(b"\n", 4)
+        if b"Status: install ok installed" in fields:
+            names |= {line[9:].decode(errors="replace") for line in fields if line.startswith(b"Package: ")}
+    return names
+
+
+def _install(host: Host, wire: Wire, state: State, agent: Agent) -> list:
+    """The agent's bytes on disk under their own name, and ``current`` pointing at them; older ones go."""
+    wire.begin("agent")
+    directory, name = host.own("agents"), f"{agent.sha256}.pyz"
+    written = host.write(os.path.join(directory, name), agent.data)
+    linked = host.link(host.own("current"), os.path.join("agents", name))
+    state.put("agent", {"version": VERSION, "sha256": agent.sha256})
+    for other in os.listdir(directory):
+        if other != name:
+            host.remove(os.path.join(directory, other))  # a process that runs it holds it open until it is restarted
+    wire.done(f"agent {VERSION}")
+    return [f"{host.own('current')}: agent {VERSION}"] if written or linked else []
+
+
+def _identity_digest(host: Host, wanted: dict) -> str:
+    from machine.agent.identity_digest import identity_digest
+
+    certificate, authority = host.read(host.own("cert.pem")), host.read(host.own("ca.pem"))
+    return identity_digest(certificate or b"", authority or b"", wanted["store"], wanted["machine"])

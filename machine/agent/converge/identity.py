@@ -1,0 +1,130 @@
+"""The host's key, made here and never leaving; and the certificate the operator signs over its public half."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+
+from machine.agent.converge.state import State
+from machine.agent.errors import Failed
+from machine.agent.host import Host
+from machine.agent.wire import Wire
+
+_OPENSSH = ("ssh-keygen", "-q", "-t", "ecdsa", "-b", "256", "-m", "PEM", "-N", "", "-C", "", "-f")
+
+
+def ensure(host: Host, wire: Wire, state: State, wanted: dict, now: float) -> list:
+    """Key, certificate and CA as wanted; what was changed, for people.
+
+    Args:
+        wanted: ``names`` for the certificate, and ``ca`` in PEM.
+        now: by the operator's clock; the host's may be wrong.
+
+    Raises:
+        Failed: no key can be made, or the operator's certificate does not fit.
+    """
+    wire.begin("certificate")
+    reason = _stale(host, state, wanted, now)
+    if reason is None:
+        wire.done("the certificate is as wanted")
+        return []
+    key = host.own("key.pem")
+    if host.read(key) is None:
+        state.put("certificate", None)  # it fits no key that comes
+        _make_key(host, key)
+    answer = wire.ask("certificate", public_key=_public_half(host, key))
+    certificate, authority = answer.get("certificate"), answer.get("ca")
+    if not isinstance(certificate, str) or not isinstance(authority, str):
+        raise Failed("certificate", "the operator sent no certificate")
+    record = _examine(host, key, certificate.encode(), authority.encode())
+    record["names"] = sorted(answer.get("names") or wanted["names"])
+    host.write(host.own("ca.pem"), authority.encode())
+    host.write(host.own("cert.pem"), certificate.encode())
+    state.put("certificate", record)
+    wire.done(f"new certificate for {', '.join(record['names'])}")
+    return [f"{host.own('cert.pem')}: {reason}"]
+
+
+def _stale(host: Host, state: State, wanted: dict, now: float) -> str | None:
+    """Why a new certificate is needed; None when it is not."""
+    record = state.get("certificate")
+    certificate = host.read(host.own("cert.pem"))
+    if not record or certificate is None or not os.path.exists(host.own("key.pem")):
+        return "the first certificate"
+    if _digest(certificate) != record.get("sha256"):
+        return "it was changed by someone else"
+    if record.get("names") != sorted(wanted["names"]):
+        return "other names"
+    if (host.read(host.own("ca.pem")) or b"").split() != wanted["ca"].encode().split():
+        return "another CA"
+    begin, end = record["not_before"], record["not_after"]
+    if now > begin + (end - begin) * 2 / 3:
+        return "in the last third of its life"
+    return None
+
+
+def _make_key(host: Host, path: str) -> None:
+    """A P-256 key at ``path``, 0600, there whole or not at all."""
+    host.make_directory(os.path.dirname(path))
+    new = path + ".new"
+    for leftover in (new, new + ".pub"):
+        host.remove(leftover)
+    old = os.umask(0o077)
+    try:
+        ran = host.run(*_OPENSSH, new)
+        host.remove(new + ".pub")
+        if ran.code == 127:  # no OpenSSH here (dropbear): the other tool that may be there
+            ran = host.run("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", new)
+        if ran.code == 127:
+            raise Failed(
+                "key-tool",
+                "the host has neither ssh-keygen nor openssl, so it cannot make its key",
+                hint="install one of them on the host (openssh-client or openssl), and run the command again",
+            )
+        if ran.code != 0:
+            raise Failed("key-tool", "the host could not make its key", ran.last_words())
+        os.chmod(new, 0o600)
+        with open(new, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    finally:
+        os.umask(old)
+
+
+def _public_half(host: Host, path: str) -> str:
+    """The key's public half, PEM (SubjectPublicKeyInfo)."""
+    if host.has("ssh-keygen"):
+        ran = host.run("ssh-keygen", "-e", "-m", "PKCS8", "-f", path)
+    else:
+        ran = host.run("openssl", "pkey", "-in", path, "-pubout")
+    if ran.code != 0 or "BEGIN PUBLIC KEY" not in ran.out:
+        raise Failed("key-tool", "the host could not show the public half of its key", ran.last_words())
+    return ran.out
+
+
+def _examine(host: Host, key: str, certificate: bytes, authority: bytes) -> dict:
+    """Check that these can be served with, and note what a later converge needs to know of them."""
+    import ssl
+
+    from machine.agent.x509 import Certificate, Malformed
+
+    trial = host.own("cert.pem.new")
+    try:
+        der = base64.b64decode(certificate.split(b"-----")[2])
+        dates = Certificate(der)
+        host.write(trial, certificate)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(trial, key)
+        context.load_verify_locations(cadata=authority.decode())
+    except (OSError, ssl.SSLError, ValueError, IndexError, Malformed) as error:
+        raise Failed(
+            "certificate", "the certificate from the operator does not fit the host's key", str(error)
+        ) from None
+    finally:
+        host.remove(trial)
+    return {"sha256": _digest(certificate), "not_before": dates.not_before, "not_after": dates.not_after}
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,73 @@
+"""state.json: whose host this is, and what of it is ours. Readable for the service, so it holds no secret."""
+
+from __future__ import annotations
+
+import json
+
+from machine.agent.errors import Failed
+from machine.agent.host import Host
+
+
+class State:
+    """The remembered facts; `save` after every change, before the next effect."""
+
+    def __init__(self, host: Host, values: dict) -> None:
+        self._host = host
+        self.values = values
+
+    @classmethod
+    def load(cls, host: Host) -> State:
+        """What is remembered; nothing on a new host.
+
+        Raises:
+            Failed: the file is there and cannot be understood (it is written atomically, so that is no crash of ours).
+        """
+        data = host.read(host.own("state.json"))
+        if data is None:
+            return cls(host, {})
+        try:
+            values = json.loads(data)
+            if not isinstance(values, dict):
+                raise ValueError("not an object")
+        except ValueError as error:
+            raise Failed(
+                "state",
+                "the agent's state.json on the host is damaged",
+                str(error),
+                f"if nobody else uses this host: remove {host.own('state.json')} there, and run the command again",
+            ) from None
+        return cls(host, values)
+
+    def get(self, name: str) -> dict:
+        """One part, an empty one when it is not there."""
+        part = self.values.get(name)
+        return part if isinstance(part, dict) else {}
+
+    def put(self, name: str, value) -> None:
+        """Remember, durably; None forgets."""
+        if self.values.get(name) == value:
+            return
+        if value is None:
+            del self.values[name]
+        else:
+            self.values[name] = value
+        self._host.write(self._host.own("state.json"), json.dumps(self.values, indent=1, sort_keys=True).encode())
+
+    def check_owner(self, store: str, machine: str) -> None:
+        """
+        Raises:
+            Failed: the host is somebody else's.
+        """
+        owner = self.get("owner")
+        if owner and owner.get("store") != store:
+            raise Failed(
+                "other-store",
+                f"this host is already the machine {owner.get('machine')!r} of another store ({owner.get('store')})",
+                hint="remove it from that store first, or choose another host",
+            )
+        if owner and owner.get("machine") != machine:
+            raise Failed(
+                "other-machine",
+                f"this host is already the machine {owner.get('machine')!r} of this store",
+                hint=f"use that machine, or remove it first: pymachine rm {owner.get('machine')}",
+            )

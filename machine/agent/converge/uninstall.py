@@ -1,0 +1,60 @@
+"""Take the agent off the host: all that is ours, and nothing that is not. Already gone is success."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from machine.agent.converge import service
+from machine.agent.converge.state import State
+from machine.agent.host import DIRECTORY, Host
+from machine.agent.wire import Wire
+
+
+def uninstall(host: Host, wire: Wire, store: str, machine: str) -> dict:
+    """Remove agent, units and the login; the result for the operator.
+
+    Args:
+        store, machine: who asks; "" for both: whoever is root on the host.
+
+    Raises:
+        Failed: the host is another store's, or cannot be changed.
+    """
+    wire.begin("uninstall")
+    state = State.load(host)
+    if store:
+        state.check_owner(store, machine)
+    removed = []
+    paths = [service.unit_path(host, name) for name in (service.SOCKET, service.SERVICE)]
+    known = any(map(os.path.lexists, paths))
+    if known:
+        wire.progress("stopping the agent")
+        host.run("systemctl", "disable", "-q", "--now", service.SOCKET, service.SERVICE)
+    for path in paths:
+        directory, name = os.path.split(path)
+        host.remove(os.path.join(directory, f".{name}.new"))
+        if host.remove(path):
+            removed.append(path)
+    if known:
+        host.run("systemctl", "daemon-reload")
+        host.run("systemctl", "reset-failed", service.SOCKET, service.SERVICE)
+    owner = state.get("owner")
+    if state.get("authorized"):
+        from machine.agent.converge import authorized
+
+        mark = f"pymachine:{owner.get('store')}/{owner.get('machine')}"
+        removed += authorized.remove(host, mark, state.get("authorized"))
+    kept = _kept(state)
+    if os.path.isdir(host.path(DIRECTORY)):
+        shutil.rmtree(host.path(DIRECTORY))  # last: what it remembers is needed until here
+        removed.append(host.path(DIRECTORY))
+    wire.done("the agent is gone" if removed else "there was no agent")
+    return {"removed": removed, "kept": kept}
+
+
+def _kept(state: State) -> list:
+    """What stays although we brought it, or because it is the user's."""
+    kept = [f"package {name}" for name in state.values.get("installed") or []]
+    if state.get("owner"):
+        kept.append("the container engine with its images, containers and volumes")
+    return kept

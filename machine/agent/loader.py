@@ -1,0 +1,73 @@
+"""The first Python on a host, sent over stdin before the agent: has the host this agent already, and is it intact?
+
+Runs as ``__main__`` in a bare ``python -I -S``, so it imports nothing of ours. It writes nothing: an agent that comes
+over the wire is verified and run from memory; `converge` puts it on disk when it comes to that. Whatever happens, it
+ends with a JSON line, and with an exit code that tells the stub that stdin was used (so: no other Python is tried).
+"""
+
+import hashlib
+import json
+import os
+import sys
+
+FAILED = 70
+
+
+def main(source, sink) -> int:
+    """Read the offer, say hello, get an agent, and hand over to its ``converge``."""
+    offer = json.loads(source.readline(1 << 20))
+    directory = os.path.join(offer.get("root", "/"), "var/lib/pymachine-agent")
+    try:
+        with open(os.path.join(directory, "state.json"), "rb") as file:
+            current = json.loads(file.read())["agent"]
+        kept = numbers(current["version"]) > numbers(offer["version"])  # a newer agent is never flipped back
+    except (OSError, ValueError, KeyError, TypeError):
+        current, kept = None, False
+    wanted = current["sha256"] if kept else offer["sha256"]
+    data = verified(os.path.join(directory, "agents", wanted + ".pyz"), wanted)
+    if data is None and kept:
+        wanted, kept = offer["sha256"], False  # the newer one is damaged
+        data = verified(os.path.join(directory, "agents", wanted + ".pyz"), wanted)
+    version = ".".join(map(str, sys.version_info[:3]))
+    hello = {"hello": 1, "have": data is not None, "kept": current["version"] if kept else None, "python": version}
+    sink.write(json.dumps(hello).encode() + b"\n")
+    sink.flush()
+    if data is None:
+        data = source.read(offer["size"])
+        if len(data) != offer["size"] or hashlib.sha256(data).hexdigest() != wanted:
+            raise ValueError("the agent did not arrive whole")
+    descriptor = os.memfd_create("agent", os.MFD_CLOEXEC)
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(data)
+    sys.path.insert(0, f"/proc/self/fd/{descriptor}")
+    from machine.agent.converge.command import run
+
+    return run(source, sink, offer, wanted, data, sys.argv[2:])
+
+
+def verified(path, digest):
+    """The agent's bytes, when they are there and are what their name says."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError:
+        return None
+    return data if hashlib.sha256(data).hexdigest() == digest else None
+
+
+def numbers(version):
+    """A version as numbers, to compare."""
+    return [int("0" + "".join(filter(str.isdigit, part))) for part in version.split(".")]
+
+
+if __name__ == "__main__":
+    try:
+        code = main(sys.stdin.buffer, sys.stdout.buffer)
+    except BaseException as error:  # noqa: BLE001 (said as the last line; nothing may end without one)
+        failure = {"code": "agent", "message": "the agent could not be started", "cause": repr(error), "hint": ""}
+        sys.stdout.write(json.dumps({"error": failure}) + "\n")
+        code = FAILED
+    try:
+        sys.stdout.flush()
+    finally:
+        os._exit(code)

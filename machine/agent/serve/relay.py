@@ -1,0 +1,319 @@
+"""A client's HTTP: one request at a time, each over its own connection to the engine, both sides parsed by h11.
+
+One engine connection per request means that a restarted engine is met at the next request and never half-way, at a cost
+of some 0.1 ms. Request and response flow independently: `docker load` reads progress while it still uploads.
+"""
+
+from __future__ import annotations
+
+import socket
+
+import h11
+
+from machine.agent.serve import headers, local
+from machine.agent.serve.channel import PLAINTEXT
+from machine.agent.serve.log import INFO, log
+from machine.agent.serve.tunnel import Tunnel
+
+MAX_HEAD = 256 * 1024  # X-Registry-Config of a `docker build` carries the credentials of every registry
+MAX_AHEAD = 64 * 1024  # of a next request, while this one is answered
+HEAD_SECONDS = 30  # from a head's first byte to its last
+CONNECT_SECONDS = 5  # while the engine's queue of new connections is full
+PING_SECONDS = 3
+
+
+class Relay:
+    """The HTTP phase of a connection."""
+
+    __slots__ = ("_ahead", "_connecting", "_connection", "_down", "_pinging", "_reply", "_request", "_timer", "_up")
+
+    def __init__(self, connection) -> None:
+        self._connection = connection
+        self._down = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
+        self._up: h11.Connection | None = None
+        self._request: h11.Request | None = None  # the one in progress
+        self._ahead = 0  # bytes that came after its end
+        self._connecting = 0.0  # seconds of waiting left; 0: we do not wait
+        self._pinging = False  # the engine is asked for the agent's own sake
+        self._reply: tuple | None = None  # status and body, once the request is known to be answered here
+        self._timer = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is in progress."""
+        return self._request is None
+
+    @property
+    def wants_client(self) -> bool:
+        """Not while we wait for the engine to accept, and not far beyond the request in progress."""
+        return not self._connecting and self._ahead < MAX_AHEAD
+
+    @property
+    def wants_engine(self) -> bool:
+        """Whenever there is a connection to it."""
+        return True
+
+    def from_client(self) -> None:
+        """One turn's worth of requests."""
+        client = self._connection.client
+        count = client.read_into(PLAINTEXT)
+        if count:
+            self._down.receive_data(PLAINTEXT[:count])
+            if self._down.their_state in (h11.DONE, h11.MIGHT_SWITCH_PROTOCOL):
+                self._ahead += count
+        if client.ended and not self._down.trailing_data[1]:
+            self._down.receive_data(b"")
+        if count is not None:
+            self._requests()
+
+    def from_engine(self) -> None:
+        """One turn's worth of its response."""
+        count = self._connection.engine.read_into(PLAINTEXT)
+        if count is None:
+            return
+        self._up.receive_data(PLAINTEXT[:count])
+        out: list = []
+        try:
+            if self._pinging:
+                self._pong()
+                return
+            finished = self._responses(out)
+        except h11.ProtocolError as error:
+            self._engine_failed(error, out)
+            return
+        if out:
+            self._connection.client.write(*out)
+        if finished:
+            self._next()
+            self._requests()
+
+    def settle(self) -> None:
+        """Nothing to pass on: every message ends by itself."""
+
+    def over(self) -> None:
+        """The deadline no longer matters."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # requests: client to engine
+
+    def _requests(self) -> None:
+        pieces: list = []
+        while not self._connecting and self._connection.phase is self:
+            try:
+                event = self._down.next_event()
+            except h11.RemoteProtocolError as error:
+                self._bad_request(error)
+                return
+            kind = type(event)
+            if kind is h11.Data:
+                pieces.append(event.data)
+                continue
+            if pieces:
+                self._forward(pieces)
+                pieces = []
+            if kind is h11.Request:
+                self._begin(event)
+            elif kind is h11.EndOfMessage:
+                self._complete(event)
+            else:
+                if kind is h11.ConnectionClosed and self._request is None:
+                    self._connection.farewell()
+                elif self._reply is not None:  # the rest of this request's body is not waited for
+                    self._answer(*self._reply)
+                else:
+                    self._time_head()
+                return
+
+    def _begin(self, request: h11.Request) -> None:
+        self.over()
+        self._timer = None
+        self._request = request
+        reason = headers.complaint(request)
+        if reason is not None:
+            self._reply = 400, local.message(reason)
+        elif not local.is_ours(request.target):
+            self._connecting = CONNECT_SECONDS
+            self._connect()
+        elif local.wants_engine_state(request.target):
+            self._pinging = True
+        else:
+            self._reply = local.answer(self._connection.server, request.method, request.target, "")
+
+    def _connect(self) -> None:
+        """Connect and send the head; wait a little where the engine is too busy to accept."""
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        try:
+            sock.connect(self._connection.server.engine_path)
+        except BlockingIOError:
+            sock.close()
+            if self._connecting > 0.05:
+                self._connecting -= 0.05
+                self._timer = self._connection.loop.later(0.05, lambda: self._connection.guard(self._connect))
+            else:
+                self._unreachable("it does not accept connections")
+            return
+        except OSError as error:
+            sock.close()
+            self._unreachable((error.strerror or str(error)).lower())
+            return
+        waited, self._connecting, self._timer = self._timer is not None, 0.0, None
+        # Room for a whole turn, where the kernel allows it: else every turn of an upload would be sent in two parts.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * len(PLAINTEXT))
+        self._connection.attach(sock)
+        self._up = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+        if self._pinging:
+            request = h11.Request(method="GET", target="/_ping", headers=[("Host", "docker"), ("Connection", "close")])
+            self._connection.engine.write(self._up.send(request) + self._up.send(h11.EndOfMessage()))
+            self._timer = self._connection.loop.later(PING_SECONDS, lambda: self._connection.guard(self._no_pong))
+        else:
+            self._connection.engine.write(self._up.send(headers.request_for_engine(self._request)))
+            if waited:
+                self._requests()
+
+    def _unreachable(self, reason: str) -> None:
+        waited, self._connecting, self._timer = self._timer is not None, 0.0, None
+        if self._pinging:
+            self._ponged(reason)
+            return
+        text = f"the container engine on {self._connection.server.identity.machine} is not running ({reason})"
+        self._reply = 503, local.message(text)
+        if waited:
+            self._requests()
+
+    def _forward(self, pieces: list) -> None:
+        if self._up is not None:  # else: the body of a request that is answered here
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            self._connection.engine.write(*self._up.send_with_data_passthrough(h11.Data(data=data)))
+
+    def _complete(self, event: h11.EndOfMessage) -> None:
+        """The request is all here."""
+        self._ahead = 0
+        if self._reply is not None:
+            self._answer(*self._reply)
+        elif self._pinging:
+            self._connect()
+        elif self._up is not None:
+            last = self._up.send(h11.EndOfMessage(headers=headers.trailers(event)))
+            if last:
+                self._connection.engine.write(last)
+
+    def _time_head(self) -> None:
+        """A head that was begun must end; between requests a client may be silent for ever."""
+        if self._timer is None and self._down.their_state is h11.IDLE and self._down.trailing_data[0]:
+            self._timer = self._connection.loop.later(HEAD_SECONDS, lambda: self._connection.guard(self._late))
+
+    def _late(self) -> None:
+        log(INFO, f"{self._connection.address}: a request's head took more than {HEAD_SECONDS} s")
+        self._connection.farewell()
+
+    # responses: engine to client
+
+    def _responses(self, out: list) -> bool:
+        """Append to ``out`` what the client gets; True when the response is complete."""
+        pieces: list = []
+        while True:
+            event = self._up.next_event()
+            kind = type(event)
+            if kind is h11.Data:
+                pieces.append(event.data)
+                continue
+            if pieces:
+                data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                out += self._down.send_with_data_passthrough(h11.Data(data=data))
+                pieces = []
+            if kind is h11.Response:
+                if headers.is_hijack(self._request, event) and self._down.their_state is not h11.SEND_BODY:
+                    out.append(headers.raw_head(event))
+                    self._hijack(out)
+                    return False
+                out.append(self._down.send(headers.response_for_client(event)))
+            elif kind is h11.InformationalResponse:
+                if event.status_code == 101:
+                    out.append(self._down.send(event))
+                    self._hijack(out)
+                    return False
+                if self._request.http_version >= b"1.1":
+                    out.append(self._down.send(event))
+            elif kind is h11.EndOfMessage:
+                modern = self._request.http_version >= b"1.1"
+                out.append(self._down.send(h11.EndOfMessage(headers=headers.trailers(event) if modern else [])))
+                return True
+            else:
+                return False
+
+    def _hijack(self, out: list) -> None:
+        """From here on it is not HTTP: hand over, with what was already read of either side."""
+        connection = self._connection
+        out.append(self._up.trailing_data[0])
+        early = self._down.trailing_data[0]
+        if early:
+            connection.engine.write(early)
+        connection.turn(Tunnel(connection))
+
+    def _engine_failed(self, error: Exception, out: list) -> None:
+        """The engine broke off, or does not speak HTTP: an error where one can still be told, else a hard end."""
+        log(INFO, f"{self._connection.address}: the engine's response: {error}")
+        if self._pinging:
+            self._ponged("it does not speak HTTP")
+            self._requests()
+        elif self._down.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self._answer(502, local.message(f"the container engine broke off: {error}"))
+            self._requests()
+        else:
+            if out:
+                self._connection.client.write(*out)
+            self._connection.close()  # without a goodbye: a client must not take half a response for a whole one
+
+    # answers of our own
+
+    def _pong(self) -> None:
+        event = self._up.next_event()
+        if type(event) is h11.Response:
+            self._ponged("up" if event.status_code == 200 else f"it answers with status {event.status_code}")
+            self._requests()
+
+    def _no_pong(self) -> None:
+        self._ponged("it does not answer")
+        self._requests()
+
+    def _ponged(self, state: str) -> None:
+        self.over()
+        self._timer = None
+        self._pinging = False
+        self._answer(*local.answer(self._connection.server, self._request.method, self._request.target, state))
+
+    def _answer(self, status: int, body: bytes) -> None:
+        """Answer without the engine. Where the request's body is not complete, that is the connection's end."""
+        fields = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        if status == 405:
+            fields.append(("Allow", "GET"))
+        if self._down.their_state in (h11.SEND_BODY, h11.ERROR):
+            fields.append(("Connection", "close"))
+        self._connection.detach()
+        self._up = None
+        send, write = self._down.send, self._connection.client.write
+        head = send(h11.Response(status_code=status, headers=fields))
+        if self._request is not None and self._request.method == b"HEAD":
+            body = b""
+        write(head + send(h11.Data(data=body)) + send(h11.EndOfMessage()))
+        self._next()
+
+    def _bad_request(self, error: h11.RemoteProtocolError) -> None:
+        log(INFO, f"{self._connection.address}: a bad request: {error}")
+        if self._down.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self._answer(error.error_status_hint, local.message(f"bad request: {error}"))
+        else:
+            self._connection.close()
+
+    def _next(self) -> None:
+        """This request is answered: the next one, or the end."""
+        self._connection.detach()
+        self._up = None
+        self._request = self._reply = None
+        self._ahead = 0
+        down = self._down
+        if down.our_state is h11.DONE and down.their_state is h11.DONE:
+            down.start_next_cycle()
+        else:
+            self._connection.farewell()

@@ -1,0 +1,24 @@
+"""The agent's version; a host keeps the newer of two. The same number as the distribution's (a test compares them)."""
+
+from typing import List, Tuple
+
+VERSION = "0.1.0"
+
+
+def newer(one: str, other: str) -> bool:
+    """Whether version ``one`` is newer than ``other``; what cannot be read counts as oldest."""
+    return _parts(one) > _parts(other)
+
+
+def _parts(version: str) -> Tuple[int, ...]:
+    numbers: List[int] = []
+    for part in version.split("."):
+        digits = ""
+        for character in part:
+            if not character.isdigit():
+                break
+            digits += character
+        if not digits:
+            break
+        numbers.append(int(digits))
+    return tuple(numbers)

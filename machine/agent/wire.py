@@ -1,0 +1,90 @@
+"""JSON lines to and from the operator."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from machine.agent.errors import Failed, Gone
+from machine.agent.text import printable
+
+MAX_LINE = 1 << 20
+
+
+class Wire:
+    """Says what happens, asks for what only the operator has. What is said is one line, without control characters."""
+
+    def __init__(self, source, sink) -> None:
+        self._source, self._sink = source, sink
+        self._gone = False
+        self._step, self._since = "", 0.0
+
+    def begin(self, step: str, text: str = "") -> None:
+        """A step begins.
+
+        Raises:
+            Gone: nobody listens any more, so it must not.
+        """
+        if self._gone:
+            raise Gone
+        self._step, self._since = step, time.monotonic()
+        self._say("begun", text)
+
+    def progress(self, text: str) -> None:
+        """Something to watch. An operator who left is noticed at the next step: what was begun is finished first."""
+        self._say("progress", text)
+
+    def warn(self, text: str) -> None:
+        """Something to know."""
+        self._say("warning", text)
+
+    def done(self, text: str = "") -> None:
+        """The step is done."""
+        self._say("done", text)
+
+    def ask(self, need: str, **fields) -> dict:
+        """Ask the operator, and wait for the answer.
+
+        Raises:
+            Gone: there was none.
+        """
+        self._send({"need": need, **fields})
+        return self.receive()
+
+    def receive(self) -> dict:
+        """One line of the operator's.
+
+        Raises:
+            Gone: the connection ended.
+            Failed: what came is no JSON object.
+        """
+        line = self._source.readline(MAX_LINE)
+        if not line.endswith(b"\n"):
+            raise Gone
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            raise Failed("protocol", "the operator's line is not JSON", str(error)) from None
+        if not isinstance(value, dict):
+            raise Failed("protocol", "the operator's line is not a JSON object")
+        return value
+
+    def finish(self, result: dict) -> None:
+        """The last line: it worked."""
+        self._send({"result": result})
+
+    def fail(self, error: Failed) -> None:
+        """The last line: it did not."""
+        parts = {"code": error.code, "message": error.message, "cause": error.cause, "hint": error.hint}
+        self._send({"error": {name: printable(text, 1000) for name, text in parts.items()}})
+
+    def _say(self, status: str, text: str) -> None:
+        elapsed = round(time.monotonic() - self._since, 3)
+        self._send({"step": self._step, "status": status, "text": printable(text), "elapsed": elapsed})
+
+    def _send(self, value: dict) -> None:
+        try:
+            self._sink.write(json.dumps(value).encode() + b"\n")
+            self._sink.flush()
+        except OSError:
+            self._gone = True

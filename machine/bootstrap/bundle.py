@@ -1,0 +1,73 @@
+"""The agent as it travels: one zipapp, built in memory from the installed package, the same bytes for the same code.
+
+It holds ``machine.agent``, h11, and the systemd units of ``templates/agent`` with everything filled in that does not
+depend on the host (`machine.agent.converge.service` fills in the rest). So a host that has these bytes has all of it.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata, resources
+from typing import TYPE_CHECKING
+
+from machine.agent.version import VERSION
+from machine.bootstrap.templates import render
+
+if TYPE_CHECKING:
+    from importlib.abc import Traversable  # its place has moved since; for the type checker only
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip file can say
+_MAIN = "import sys\nfrom machine.agent.__main__ import main\nsys.exit(main(sys.argv[1:]))\n"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentBundle:
+    """The agent of this pymachine."""
+
+    sha256: str
+    data: bytes
+    version: str
+
+
+@functools.cache
+def agent_bundle() -> AgentBundle:
+    """Build it, once per process."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, content in sorted(_files()):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            entry.create_system = 3  # Unix, wherever this is built
+            archive.writestr(entry, content)
+    data = buffer.getvalue()
+    return AgentBundle(sha256=hashlib.sha256(data).hexdigest(), data=data, version=VERSION)
+
+
+def _files() -> Iterator[tuple[str, bytes]]:
+    yield "__main__.py", _MAIN.encode()
+    yield "machine/__init__.py", b""
+    yield from _modules(resources.files("machine.agent"), "machine/agent/")
+    yield from _modules(resources.files("h11"), "h11/")
+    for path in metadata.files("h11") or ():
+        if "LICENSE" in path.name:
+            yield "h11/LICENSE.txt", path.read_binary()
+    for credentials in (True, False):
+        name = "credentials" if credentials else "plain"
+        service = render("agent/pymachine-agent.service", credentials=credentials)
+        yield f"machine/agent/units/{name}.service", service.encode()
+    yield "machine/agent/units/agent.socket", render("agent/pymachine-agent.socket").encode()
+
+
+def _modules(package: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
+    for item in package.iterdir():
+        if item.is_dir() and item.name != "__pycache__":
+            yield from _modules(item, f"{prefix}{item.name}/")
+        elif item.name.endswith(".py"):
+            # Line ends as a checkout on Windows may have them must not make another agent of the same code.
+            yield prefix + item.name, item.read_bytes().replace(b"\r\n", b"\n")
