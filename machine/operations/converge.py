@@ -7,11 +7,11 @@ import getpass
 import os
 import platform
 import re
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from machine import bootstrap
+from machine.bootstrap import session
+from machine.bootstrap.stub import command as bootstrap_command
 from machine.errors import DriverError
 from machine.model import Machine
 from machine.operations.authority import store_authority
@@ -38,39 +38,44 @@ def converge_host(op: Operation, step: Step, machine: Machine, connection: Conne
     authority = store_authority(op.store)
     names = certificate_names(machine)
 
-    def sign(public_key: str) -> bootstrap.SignedCertificate:
+    def sign(public_key: str) -> session.SignedCertificate:
         certificate = sign_server(authority, public_key.encode(), store=op.store.id, machine=machine.name, names=names)
         op.store.files(machine.name).write("server.pem", certificate, PUBLIC)
-        return bootstrap.SignedCertificate(certificate.decode(), authority.pem.decode(), tuple(names))
+        return session.SignedCertificate(certificate.decode(), authority.pem.decode())
 
-    wanted = wanted_document(op, machine, connection.user, "converge")
+    wanted = wanted_document(op, machine, connection.user)
     wanted["certificate"] = {"ca": authority.pem.decode(), "names": names}
-    with connection.open(bootstrap.command(sudo=connection.user != "root"), op.deadline) as channel:
-        host = bootstrap.converge(channel, wanted, sign, host_events(op, step))
+    sudo = connection.user != "root"
+    with connection.open(bootstrap_command(sudo), op.deadline) as channel:
+        host = session.converge(channel, wanted, sign=sign, emit=host_events(op, step), sudo=sudo)
     access = dataclasses.replace(machine.instance.access, machine_key_installed=True)
     op.store.journal.record_instance(op.entry, dataclasses.replace(machine.instance, access=access))
-    engine = f"{host.engine['kind']} {host.engine['version']}"
+    engine = f"{host.engine_kind} {host.engine_version}"
     op.store.journal.record_converged(
         op.entry, url=endpoint_url(machine.instance.address, host.port), engine=engine, facts=host.facts
     )
-    step.result.update(engine=host.engine, changed=host.changed, installed=host.installed)
-    step.summary = f"{engine} ({host.engine['source']})"
+    step.result.update(
+        engine=engine,
+        engine_source=host.engine_source,
+        agent=host.agent_version,
+        agent_sent=host.agent_sent,
+        changed=list(host.changed),
+        installed=list(host.installed),
+    )
+    step.summary = f"{engine} ({host.engine_source})"
     return op.store.machines.get(machine.name)
 
 
-def wanted_document(op: Operation, machine: Machine, user: str, action: str) -> dict[str, Any]:
+def wanted_document(op: Operation, machine: Machine, user: str) -> dict[str, Any]:
     """What the agent is asked to make true; it travels on stdin only."""
     assert machine.instance is not None  # noqa: S101 - the step before made it
     document: dict[str, Any] = {
-        "protocol": 1,
-        "action": action,
         "store": op.store.id,
         "machine": machine.name,
         "operator": f"{getpass.getuser()}@{platform.node()}",
         "endpoint": {"port": machine.instance.data.get("engine_port", DEFAULT_PORT)},
         "engine": {"kind": machine.spec.engine.kind, "source": "auto"},
         "environment": proxy_environment(os.environ),
-        "now": time.time(),
         "deadline": op.deadline.remaining(),
         "join": False,
     }

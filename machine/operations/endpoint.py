@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import socket
 import ssl
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,25 +16,30 @@ from machine.store.files import Files
 from machine.trust.names import host_in_url
 
 _REQUEST_SECONDS = 10.0
+_LARGEST_ANSWER = 1 << 20
+_NO_ROUTE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT)
+_HINTS = {
+    "route": "SSH works, so a firewall drops the port: open TCP port {port} of the host for this computer",
+    "port": "look on the host: systemctl status pymachine-agent.socket",
+    "agent": "look on the host: journalctl -u pymachine-agent",
+    "tls": "look at the clocks of both sides, and on the host: journalctl -u pymachine-agent",
+}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """What the agent said of itself and of the engine behind it."""
+    """What a machine's agent, and the engine behind it, said of themselves."""
 
-    agent: Mapping[str, Any]
-
-    @property
-    def engine_answers(self) -> bool:
-        """Whether the engine behind the agent answered its ping."""
-        return bool(self.agent.get("engine", {}).get("ok"))
+    agent_version: str
+    engine_version: str | None  # None: the engine does not answer
+    engine_trouble: str  # why not
 
 
 def ask_health(address: str, port: int, files: Files, deadline: Deadline) -> Health:
-    """One mutual-TLS request to the agent.
+    """One mutual-TLS connection: a word from the agent, then one from the engine through it.
 
     Raises:
-        EndpointUnverified: ``layer`` is "route", "port", "tls" or "agent".
+        EndpointUnverified: ``layer`` is "name", "route", "port", "tls" or "agent".
     """
     where = f"{host_in_url(address)}:{port}"
     context = ssl.create_default_context(cafile=files.path("ca.pem"))
@@ -43,34 +48,47 @@ def ask_health(address: str, port: int, files: Files, deadline: Deadline) -> Hea
         address, port, context=context, timeout=deadline.remaining(_REQUEST_SECONDS)
     )
     try:
-        connection.request("GET", "/agent/v1/health")
-        response = connection.getresponse()
-        body = response.read(1 << 20)
-        if response.status != 200:
-            raise EndpointUnverified(f"the agent on {where} answered {response.status}", layer="agent")
-        return Health(json.loads(body))
-    except ConnectionRefusedError as error:
-        raise EndpointUnverified(
-            f"nothing listens on {where}",
-            layer="port",
-            cause="connection refused",
-            hint="look on the host: systemctl status pymachine-agent.socket",
-        ) from error
+        agent = _get(connection, "/agent/v1/health")
+        engine = agent["engine"]
+        version = str(_get(connection, "/version")["Version"]) if engine["state"] == "up" else None
+        return Health(
+            agent_version=str(agent["agent"]["version"]),
+            engine_version=version,
+            engine_trouble=str(engine["detail"]),
+        )
     except ssl.SSLError as error:
         raise EndpointUnverified(
             f"{where} does not answer with this machine's certificate", layer="tls", cause=error.reason or str(error)
         ) from error
-    except (TimeoutError, socket.gaierror) as error:
-        raise EndpointUnverified(
-            f"{where} does not answer",
-            layer="route",
-            cause=f"{error or 'no answer'}; SSH works, so a firewall between here and the host may drop the port",
-            hint=f"open TCP port {port} for this computer",
-        ) from error
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise EndpointUnverified(f"{where} ended the conversation", layer="agent", cause=str(error)) from error
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
+        layer, message = _explained(error)
+        cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise EndpointUnverified(f"{where} {message}", layer=layer, cause=cause) from error
     finally:
         connection.close()
+
+
+def _get(connection: http.client.HTTPSConnection, path: str) -> dict[str, Any]:
+    connection.request("GET", path)
+    response = connection.getresponse()
+    body = response.read(_LARGEST_ANSWER)
+    if response.status != 200:
+        raise http.client.HTTPException(f"GET {path}: {response.status} {body[:200].decode(errors='replace')}")
+    answer = json.loads(body)
+    if not isinstance(answer, dict):
+        raise http.client.HTTPException(f"GET {path}: not an object")
+    return answer
+
+
+def _explained(error: Exception) -> tuple[str, str]:
+    """How far the request came, and that in words."""
+    if isinstance(error, ConnectionRefusedError):
+        return "port", "refuses connections"
+    if isinstance(error, socket.gaierror):
+        return "name", "does not resolve"
+    if isinstance(error, TimeoutError) or (isinstance(error, OSError) and error.errno in _NO_ROUTE):
+        return "route", "does not answer"
+    return "agent", "does not answer as the agent does"
 
 
 def verify_endpoint(address: str, port: int, files: Files, deadline: Deadline) -> Health:
@@ -83,12 +101,11 @@ def verify_endpoint(address: str, port: int, files: Files, deadline: Deadline) -
 
     def attempt() -> Health:
         health = ask_health(address, port, files, within)
-        if not health.engine_answers:
-            engine = health.agent.get("engine", {})
+        if health.engine_version is None:
             raise EndpointUnverified(
                 "the agent answers and the engine behind it does not",
                 layer="engine",
-                cause=str(engine.get("error") or engine)[:300],
+                cause=health.engine_trouble,
                 hint="look on the host: systemctl status docker",
             )
         return health
@@ -96,4 +113,8 @@ def verify_endpoint(address: str, port: int, files: Files, deadline: Deadline) -
     def retryable(error: Exception) -> bool:
         return isinstance(error, EndpointUnverified)
 
-    return within.retry(attempt, retryable=retryable, first=0.02, longest=0.5)
+    try:
+        return within.retry(attempt, retryable=retryable, first=0.02, longest=0.5)
+    except EndpointUnverified as error:
+        error.hint = error.hint or _HINTS.get(error.layer, "").format(port=port) or None
+        raise

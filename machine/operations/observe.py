@@ -112,12 +112,11 @@ def _combined(machine: Machine, provider: Observation | str | None, health: Heal
         return Seen(machine=machine, state=machine.state, trouble=machine.error or "")
     engine = None
     if isinstance(health, Health):
-        said = health.agent.get("engine", {})
-        engine = said.get("version")
+        engine = health.engine_version
         if state is State.UNKNOWN:
             state = State.RUNNING
-        if not health.engine_answers:
-            trouble = trouble or "the engine does not answer"
+        if engine is None:
+            trouble = trouble or f"the engine does not answer: {health.engine_trouble}"
     elif health is not None and state in (State.RUNNING, State.UNKNOWN):
         trouble = trouble or f"unreachable: {health}"
     return Seen(machine=machine, state=state, engine=engine, trouble=trouble)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from machine import bootstrap
+from machine.bootstrap import session
+from machine.bootstrap.stub import command as bootstrap_command
 from machine.driver import Driver
 from machine.errors import HostUnreachable, LoginRefused, PymachineError
 from machine.model import Machine
@@ -10,6 +11,9 @@ from machine.operations.converge import host_events, wanted_document
 from machine.operations.hostconnection import connect_to_host
 from machine.operations.operation import Operation, Settings
 from machine.store.store import Store
+
+# The agent can take itself away; on a host that we do not reach, someone else has to say so.
+_BY_HAND = "python3 -I -S /var/lib/pymachine-agent/current uninstall"
 
 
 def remove(
@@ -58,7 +62,7 @@ def remove(
         with op.step("forget") as step:
             if left_behind:
                 step.warn(left_behind)
-                step.warn(f"to remove it by hand, as root on the host: {bootstrap.UNINSTALL_BY_HAND}")
+                step.warn(f"to remove it by hand, as root on the host: {_BY_HAND}")
             store.files(machine.name).remove_all()
         op.finish_removed()
     return complete
@@ -68,9 +72,10 @@ def _uninstall(op: Operation, machine: Machine, driver: Driver) -> None:
     with op.step("connect") as step:
         connection = connect_to_host(op, step, machine, driver.capabilities, patient=False)
     with op.step("uninstall") as step:
-        wanted = wanted_document(op, machine, connection.user, "uninstall")
-        with connection.open(bootstrap.command(sudo=connection.user != "root"), op.deadline) as channel:
-            left = bootstrap.uninstall(channel, wanted, host_events(op, step))
+        wanted = wanted_document(op, machine, connection.user)
+        sudo = connection.user != "root"
+        with connection.open(bootstrap_command(sudo), op.deadline) as channel:
+            left = session.uninstall(channel, wanted, emit=host_events(op, step), sudo=sudo)
         step.result["kept"] = list(left.kept)
         if left.kept:
             step.summary = f"kept on the host: {', '.join(left.kept)}"
