@@ -1,7 +1,8 @@
 """Control groups: what holds a machine's processes together, limits them, and lets all of them be ended.
 
 A machine has ``LABEL/ID`` in every hierarchy, with the limits, and its processes live in ``LABEL/ID/machine``: root
-inside the machine sees that as the top and cannot lift what is set above it. The groups are at the top of the
+inside the machine sees that as the top and cannot lift what is set above it. Its launcher is in a group beside that,
+because version 2 wants processes in leaves only. The groups are at the top of the
 hierarchies and not below the operator's session, so that a machine outlives the logout.
 """
 
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from machine.errors import DriverError
 
-_LEAF = "machine"
+_LEAVES = ("launcher", "machine")
 _PERIOD = 100_000  # microseconds, the kernel's default
 _V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
 _EMPTY_WITHIN = 10.0  # seconds for killed processes to be gone
@@ -57,43 +58,44 @@ def create(label: str, id: str, *, cpus: float | None, memory: int | None) -> li
     """Make a machine's groups and set its limits.
 
     Returns:
-        Where its first process must go, one group per hierarchy.
+        The machine's own group in each hierarchy; its launcher moves itself into the ones below.
 
     Raises:
         DriverError: a group or a limit cannot be made.
     """
-    leaves = []
+    tops = []
     limits = {"cpu": cpus is None, "memory": memory is None}  # whether each is settled
     try:
         for each in mounted():
             top = each.path / label / id
-            (top / _LEAF).mkdir(parents=True, exist_ok=True)
+            for leaf in _LEAVES:
+                (top / leaf).mkdir(parents=True, exist_ok=True)
             if each.version == 2:
                 settled = _create_v2(each, label, top, cpus, memory)
             else:
                 settled = _create_v1(each, label, top, cpus, memory)
             for name in settled:
                 limits[name] = True
-            leaves.append(top / _LEAF)
+            tops.append(top)
     except OSError as error:
         raise DriverError(
             "cannot make the machine's control group", cause=f"{error.filename}: {error.strerror}"
         ) from error
     missing = [name for name, done in limits.items() if not done]
-    if missing or not leaves:
+    if missing or not tops:
         raise DriverError(
             f"this computer has no control group for {' and '.join(missing) or 'processes'}",
             cause="no hierarchy in /proc/mounts has it",
             hint="create the machine without that limit" if missing else "mount the cgroup file systems",
         )
-    return leaves
+    return tops
 
 
 def _create_v1(each: Hierarchy, label: str, top: Path, cpus: float | None, memory: int | None) -> list[str]:
     settled = []
     if "cpuset" in each.options:
         # A new group has neither processors nor memory nodes, and nothing can be moved into it.
-        for group in (each.path / label, top, top / _LEAF):
+        for group in (each.path / label, top, *(top / leaf for leaf in _LEAVES)):
             for name in ("cpuset.cpus", "cpuset.mems"):
                 if not (group / name).read_text().strip():
                     _write(group / name, (group.parent / name).read_text().strip())

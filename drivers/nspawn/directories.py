@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -11,11 +12,11 @@ from machine.errors import DriverError
 
 def make_private(path: Path) -> None:
     """Make a directory and the missing ones above it, each for root alone."""
-    for each in [*reversed(path.parents), path]:
-        try:
-            each.mkdir(mode=0o700)
-        except FileExistsError:
-            continue
+    if path.is_dir():
+        return
+    make_private(path.parent)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
 
 
 def remove_tree(path: Path) -> None:

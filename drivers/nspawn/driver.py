@@ -178,10 +178,12 @@ class NspawnDriver:
     def _stop(self, id: str, record: Recorder) -> None:
         leader = process.find(self._layout.place(id))
         if leader is not None:
-            process.ask_to_stop(leader)
+            asked: set[int] = set()
             waited = 0.0
+            process.ask_to_stop(leader, asked)
             while not process.wait(leader, 0.1):
                 record.check()
+                process.ask_to_stop(leader, asked)
                 waited += 0.1
                 if waited > _STOPS_WITHIN:
                     record.progress(f"did not shut down in {_STOPS_WITHIN:.0f} s, killing it")

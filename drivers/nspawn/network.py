@@ -112,7 +112,7 @@ def remove(layout: Layout, record: Recorder) -> None:
         commands.run(["ip", "link", "delete", layout.bridge], doing="remove the bridge")
     firewall.remove(layout.label)
     sysctls.let_go(layout.label, record, forwarding_needed=firewall.others_forward())
-    layout.network.unlink(missing_ok=True)
+    records.forget(layout.network)
 
 
 def attach(layout: Layout, id: str, address: str, pid: int) -> None:

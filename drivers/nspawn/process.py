@@ -1,7 +1,8 @@
 """A machine's processes: started, found again, ended.
 
-The leader is systemd-nspawn itself. It is known by its process id together with its start time and the boot of this
-computer, so that another process that got the same number later is never taken for it.
+The leader is the launcher, which boots the machine again when it reboots itself; systemd-nspawn is its child, and the
+machine's init the child of that. The leader is known by its process id together with its start time and the boot of
+this computer, so that another process that got the same number later is never taken for it.
 """
 
 from __future__ import annotations
@@ -161,10 +162,31 @@ def _clean_environment() -> dict[str, str]:
     return {name: value for name, value in environment().items() if name in ("PATH", "LC_ALL")}
 
 
-def ask_to_stop(leader: Leader) -> None:
-    """Let the machine shut down in order: systemd-nspawn passes it on as the signal that systemd expects."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(leader.pid, signal.SIGTERM)
+def ask_to_stop(leader: Leader, asked: set[int]) -> None:
+    """Let the machine shut down in order: systemd-nspawn passes it on as the signal that systemd expects.
+
+    Args:
+        leader: of the machine.
+        asked: the processes that were asked before, and are not again: systemd-nspawn takes the second time for haste.
+            Between two boots of a machine that reboots there is nobody to ask.
+    """
+    try:
+        children = Path(f"/proc/{leader.pid}/task/{leader.pid}/children").read_text().split()
+    except OSError:
+        return
+    for pid in {int(child) for child in children} - asked:
+        if not _is_nspawn(pid):
+            continue  # not yet: the launcher is just about to become it
+        asked.add(pid)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+
+
+def _is_nspawn(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().startswith("systemd-nspawn")
+    except OSError:
+        return False
 
 
 def wait(leader: Leader, seconds: float) -> bool:
@@ -191,7 +213,7 @@ def forget(place: Place, id: str) -> None:
         _discard_lock(_NSPAWN_LOCKS / leader.lock)
     with contextlib.suppress(OSError):
         (_NSPAWN_PROPAGATE / id).rmdir()
-    place.leader.unlink(missing_ok=True)
+    records.forget(place.leader)
 
 
 def console_tail(place: Place, lines: int = 8) -> str:

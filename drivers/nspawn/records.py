@@ -81,7 +81,7 @@ def write_network(layout: Layout, network: Network) -> None:
 
 def write_as(path: Path, value: DataclassInstance) -> None:
     """Replace the file of a dataclass as a whole: after a power cut it is the old one or the new one."""
-    new = path.with_name(path.name + ".new")
+    new = _new(path)
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with open(handle, "w", encoding="utf-8") as file:
         json.dump(dataclasses.asdict(value), file, indent=1)
@@ -115,6 +115,16 @@ def read_as(path: Path, kind: type[_Kind]) -> _Kind | None:
         raise DriverError(
             f"{path} is damaged", cause=str(error), hint=f"look at {path.parent}; nothing was changed"
         ) from error
+
+
+def forget(path: Path) -> None:
+    """Remove a dataclass's file, and what a killed ``write_as`` left of it; already gone is fine."""
+    path.unlink(missing_ok=True)
+    _new(path).unlink(missing_ok=True)
+
+
+def _new(path: Path) -> Path:
+    return path.with_name(path.name + ".new")
 
 
 def _directories(path: Path) -> list[Path]:

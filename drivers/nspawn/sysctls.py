@@ -58,7 +58,7 @@ def hold(label: str, machines: int, record: Recorder) -> None:
 
 def let_go(label: str, record: Recorder, *, forwarding_needed: bool) -> None:
     """Put back what was changed, unless another set of machines needs it still; see ``to_put_back``."""
-    if not _NOTE.exists():
+    if not _NOTE.parent.exists():
         return
     with _note_locked(record):
         note = _read_note()
@@ -67,7 +67,7 @@ def let_go(label: str, record: Recorder, *, forwarding_needed: bool) -> None:
             records.write_as(_NOTE, replace(note, users=users))
         else:
             write(to_put_back(note.before, read(), forwarding_needed=forwarding_needed))
-            _NOTE.unlink(missing_ok=True)
+            records.forget(_NOTE)
             directories.remove_if_empty(_NOTE.parent, up_to=_NOTE.parent.parent)
 
 

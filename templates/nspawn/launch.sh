@@ -4,7 +4,7 @@
 #
 # CGROUPS ROOT LOWER UPPER WORK ADDRESS GATEWAY MTU CONSOLE: what to use.  The arguments: systemd-nspawn's own.
 set -eu
-for group in $CGROUPS; do echo $$ >"$group/cgroup.procs"; done
+for group in $CGROUPS; do echo $$ >"$group/launcher/cgroup.procs"; done
 mount -t overlay -o "lowerdir=$LOWER,upperdir=$UPPER,workdir=$WORK" pymachine "$ROOT"
 echo "ready $$"
 read -r word
@@ -21,5 +21,13 @@ read -r word
 [ "$word" = go ]
 exec </dev/null >>"$CONSOLE" 2>&1
 export SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
-unset CGROUPS ROOT LOWER UPPER WORK ADDRESS GATEWAY MTU CONSOLE
-exec systemd-nspawn "$@"
+unset ROOT LOWER UPPER WORK ADDRESS GATEWAY MTU CONSOLE
+status=133
+while [ "$status" = 133 ]; do # what systemd-nspawn exits with when the machine has asked for a reboot
+    status=0
+    sh -c '
+        for group in $CGROUPS; do echo $$ >"$group/machine/cgroup.procs"; done
+        unset CGROUPS
+        exec systemd-nspawn "$@"' launch "$@" || status=$?
+done
+exit "$status"
