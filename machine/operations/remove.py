@@ -5,7 +5,7 @@ from __future__ import annotations
 from machine.bootstrap import session
 from machine.bootstrap.stub import command as bootstrap_command
 from machine.driver import Driver
-from machine.errors import HostUnreachable, LoginRefused, PymachineError
+from machine.errors import BootstrapFailed, HostKeyRejected, HostUnreachable, LoginRefused, PymachineError
 from machine.model import Machine
 from machine.operations.converge import host_events, wanted_document
 from machine.operations.hostconnection import connect_to_host
@@ -34,12 +34,13 @@ def remove(
     complete, left_behind = True, ""
     entry = store.journal.begin(machine, "remove")
     with Operation(store, entry, machine.name, "remove", settings) as op:
-        # A host that stays has the agent taken off; one that goes takes it along.
-        stays = not driver.capabilities.creates and store.journal.ever_begun(machine, "converge")
+        # A host that stays has the agent taken off; one that goes takes it along. The converge says that it sends
+        # something before it does: a create that was refused earlier than that has left nothing on the host.
+        stays = not driver.capabilities.creates and store.journal.ever_reported(machine, "converge")
         if stays and not keep_agent and not store.journal.step_done(entry, "uninstall"):
             try:
                 _uninstall(op, machine, driver)
-            except (HostUnreachable, LoginRefused) as error:
+            except (HostUnreachable, HostKeyRejected, LoginRefused, BootstrapFailed) as error:
                 first = error.hint or "try again later"
                 error.hint = f"{first}; or forget it without the host: pymachine rm -f {machine.name}"
                 if not force:

@@ -150,10 +150,11 @@ class Journal:
         )
         return bool(rows)
 
-    def ever_begun(self, machine: Machine, step: str) -> bool:
-        """Whether any operation on this machine came as far as this step."""
+    def ever_reported(self, machine: Machine, step: str) -> bool:
+        """Whether in any operation on this machine this step came as far as saying what it does."""
         rows = self._database.read(
-            "SELECT 1 FROM steps s JOIN operations o ON o.id = s.operation_id WHERE o.machine_id = ? AND s.name = ?",
+            "SELECT 1 FROM events e JOIN operations o ON o.id = e.operation_id"
+            " WHERE o.machine_id = ? AND e.step = ? AND e.status IN ('progress', 'warning', 'done') LIMIT 1",
             (machine.id, step),
         )
         return bool(rows)

@@ -142,8 +142,10 @@ def test_strict_refuses_a_host_that_is_not_known(pymachine: Pymachine, docker_ho
 def test_a_changed_host_key_is_refused_loudly(pymachine: Pymachine, host_factory: HostFactory) -> None:
     host = host_factory(kind="docker")
     pymachine("create", *options(host), "key1")
-    host.run("rm /etc/ssh/ssh_host_ed25519_key* && ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key")
-    host.run("systemctl restart ssh")
+    host.run(
+        "rm /etc/ssh/ssh_host_ed25519_key* && ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key"
+        " && systemctl restart ssh"
+    )
     refused = pymachine("rm", "-y", "key1", code=1)
     assert "HAS CHANGED" in refused.stderr
     assert pymachine("ssh", "key1", "true", code=255).stdout == ""
