@@ -108,7 +108,6 @@ def command(
     from machine.operations.operation import Settings
     from machine.trust.names import check_san
 
-    begun = time.monotonic()
     names = tuple(check_san(each) for each in tls_san)
     driver_name = driver_name or os.environ.get("MACHINE_DRIVER")
     with opened_store(ctx.obj) as store:
@@ -132,6 +131,7 @@ def command(
                 host_key_policy=host_key_policy,
             )
         _ask_consent(driver, yes)
+        begun = time.monotonic()
         with cancelled_by_signals() as cancellation, shown() as emit:
             settings = Settings(emit=emit, ask_passphrase=ask_passphrase, cancellation=cancellation, timeout=timeout)
             machine = create(store, spec, driver, options, settings)
