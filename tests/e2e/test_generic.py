@@ -11,6 +11,7 @@ import pytest
 from tests.e2e.command import Pymachine
 from tests.testbed.fixtures import HostFactory
 from tests.testbed.host import Host, User, make_key
+from tests.testbed.proxy import proxy
 from tests.testbed.snapshot import difference, snapshot
 
 pytestmark = pytest.mark.e2e
@@ -109,6 +110,20 @@ def test_no_engine_and_no_network_is_said(pymachine: Pymachine, host_factory: Ho
     assert "engine" in refused.stderr
     assert "cause:" in refused.stderr
     assert host.run("command -v dockerd", check=False).stdout == ""
+
+
+def test_the_operator_s_proxy_serves_a_host_that_has_no_other_way_out(
+    pymachine: Pymachine, host_factory: HostFactory
+) -> None:
+    host = host_factory(kind="bare")
+    host.run("ip route del default")
+    gateway = host.address.rpartition(".")[0] + ".1"
+    with proxy(gateway) as way_out:
+        made = pymachine("create", *options(host), "proxied1", HTTP_PROXY=way_out.url)
+        assert "(distribution)" in made.stdout
+        assert way_out.seen
+        assert way_out.url not in pymachine("inspect", "proxied1").stdout
+        pymachine("rm", "-y", "proxied1")
 
 
 def test_a_wrong_key_names_what_was_offered(pymachine: Pymachine, docker_host: Host, tmp_path: Path) -> None:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from machine.driver import HostIdentity, resolve_options
-from machine.drivers.nspawn import NspawnDriver, cgroup, layout
+from machine.drivers.nspawn import NspawnDriver, base, cgroup, layout, process
 from machine.drivers.nspawn.layout import Layout
 from machine.errors import Cancelled, DriverError, InstanceGone, PreCheckFailed
 from machine.model import Instance, Spec, State
 from tests.testbed.host import Host, bare_base, make_key
-from tests.testbed.leftovers import leftovers
+from tests.testbed.leftovers import leftovers, settings
 from tests.testbed.recorder import ListRecorder
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(os.geteuid() != 0, reason="makes real machines: needs root")]
@@ -150,6 +153,82 @@ def test_machines_reach_each_other_also_where_the_policy_is_to_drop(bench: Bench
     assert bench.run(two, "hostname") == "two", "the network stays as long as a machine does"
 
 
+def test_machines_are_made_and_removed_at_the_same_time(bench: Bench) -> None:
+    def live(number: int) -> str:
+        made = bench.create(f"m{number}")
+        assert bench.run(made, "hostname") == f"m{number}"
+        bench.remove(made)
+        return made.id
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(live, range(6)))) == 6
+    assert bench.left() == []
+
+
+def test_a_machine_with_running_containers_is_stopped_and_removed_whole(bench: Bench) -> None:
+    made = bench.create(bare=False)
+    shell = "tar -C / -ch bin/sh $(ldd /bin/sh | grep -o '/[^ ]*' | cut -c2-) | docker import - sh"
+    bench.run(made, f"until docker info >/dev/null 2>&1; do sleep 0.05; done; {shell}")
+    forever = "while :; do read -r line </proc/uptime; done"
+    bench.run(made, f"docker run -d --restart always --cpus 0.1 --memory 32m sh /bin/sh -c '{forever}'")
+    bench.driver.kill(made, ListRecorder())
+    bench.driver.start(made, ListRecorder())
+    bench.run(made, 'until [ -n "$(docker ps -q)" ]; do sleep 0.05; done 2>/dev/null')
+    bench.remove(made)
+    assert bench.left() == []
+
+
+def test_a_machine_is_not_of_the_session_that_made_it(bench: Bench) -> None:
+    made = bench.create()
+    leader = process.find(bench.layout.place(made.id))
+    assert leader is not None
+    assert os.getsid(leader.pid) == leader.pid
+    groups = Path(f"/proc/{leader.pid}/cgroup").read_text().split()
+    assert {line.split(":", 2)[2] for line in groups} == {f"/{bench.layout.label}/{made.id}/launcher"}
+    open_files = {os.readlink(path) for path in Path(f"/proc/{leader.pid}/fd").iterdir()}
+    console = str(bench.layout.place(made.id).console)
+    assert {name for name in open_files if not name.endswith("/dev/null")} == {console}
+
+
+def test_settings_of_the_computer_are_put_back_with_the_last_machine(bench: Bench) -> None:
+    if Path("/run/pymachine/sysctls.json").exists():
+        pytest.skip("somebody has machines on this computer")
+    before = settings()
+    first, second = bench.create("m1"), bench.create("m2")
+    assert settings()["net.ipv4.ip_forward"] == "1"
+    bench.remove(first)
+    assert settings()["net.ipv4.ip_forward"] == "1"
+    bench.remove(second)
+    assert settings() == before
+
+
+def test_a_killed_build_leaves_no_process_and_a_directory_that_the_next_build_removes(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(layout.CACHE_VARIABLE, str(tmp_path / "cache"))
+    building = _creator(bench, "t")
+    _until(lambda: any((tmp_path / "cache").glob("building-*/etc/apt")))
+    building.kill()
+    building.communicate()
+    _until(lambda: str(tmp_path / "cache") not in _output("ps", "-eo", "args"))
+    stale = next((tmp_path / "cache").glob("building-*"))
+    assert [path.name for path in (tmp_path / "cache").iterdir() if path.name != "locks"] == [stale.name]
+    (stale / "stale").touch()
+    cached = tmp_path / "cache" / stale.name.removeprefix("building-")
+
+    class Stop(Exception):
+        pass
+
+    def stop() -> None:
+        assert not (stale / "stale").exists()
+        raise Stop
+
+    with pytest.raises(Stop):
+        base.ensure(Layout.of(), bare_base(), ListRecorder(on_check=stop))
+    assert not cached.exists()
+    assert not stale.exists()
+
+
 def test_rules_of_others_stay_as_they_are(bench: Bench) -> None:
     rule = ["FORWARD", "-i", "pmtest9", "-m", "comment", "--comment", "not ours", "-j", "DROP"]
     subprocess.run(["iptables", "-A", *rule], check=True)
@@ -240,7 +319,7 @@ def test_limits_hold_and_the_machine_cannot_lift_them(bench: Bench) -> None:
 
 def test_two_processes_with_one_token_make_one_machine(bench: Bench) -> None:
     creating = [_creator(bench, "t") for _ in range(2)]
-    assert all(process.communicate()[0] and process.returncode == 0 for process in creating)
+    assert all(each.communicate()[0] and each.returncode == 0 for each in creating)
     assert len(bench.driver.find("e2e")) == 1
     (found,) = bench.driver.find("e2e")
     assert len([line for line in bench.left() if "systemd-nspawn" in line and "supervisor" in line]) == 1
@@ -282,19 +361,19 @@ def test_a_cancelled_create_can_be_removed(bench: Bench) -> None:
 
 
 def test_a_directory_is_used_as_it_is_and_not_written_to(bench: Bench, tmp_path: Path) -> None:
-    base = tmp_path / "rootfs"
-    subprocess.run(["cp", "-a", str(_cached_bare(bench)), str(base)], check=True)
-    (base / "etc/systemd/system/multi-user.target.wants/ssh.service").unlink()
-    (base / "etc/hostname").write_text("theirs\n")
+    rootfs = tmp_path / "rootfs"
+    subprocess.run(["cp", "-a", str(_cached_bare(bench)), str(rootfs)], check=True)
+    (rootfs / "etc/systemd/system/multi-user.target.wants/ssh.service").unlink()
+    (rootfs / "etc/hostname").write_text("theirs\n")
     # Links that lead out of the root for anybody who follows them from outside.
     victim = tmp_path / "victim"
     victim.write_text("untouched")
-    (base / "etc/resolv.conf").symlink_to(victim)
-    before = _listing(base)
-    made = bench.create("mine", rootfs=str(base))
+    (rootfs / "etc/resolv.conf").symlink_to(victim)
+    before = _listing(rootfs)
+    made = bench.create("mine", rootfs=str(rootfs))
     assert bench.run(made, "hostname; grep -c nameserver /etc/resolv.conf").splitlines() == ["mine", "1"]
     bench.remove(made)
-    assert _listing(base) == before
+    assert _listing(rootfs) == before
     assert victim.read_text() == "untouched"
 
 
@@ -335,13 +414,13 @@ def test_a_subnet_in_use_is_refused_before_anything_is_made(bench: Bench) -> Non
 
 
 def test_a_boot_that_fails_shows_the_end_of_the_console(bench: Bench, tmp_path: Path) -> None:
-    base = tmp_path / "rootfs"
-    subprocess.run(["cp", "-a", str(_cached_bare(bench)), str(base)], check=True)
-    (base / "usr/lib/systemd/systemd").unlink()
-    (base / "usr/lib/systemd/systemd").write_text("#!/bin/sh\necho the very reason\nexit 3\n")
-    (base / "usr/lib/systemd/systemd").chmod(0o755)
+    rootfs = tmp_path / "rootfs"
+    subprocess.run(["cp", "-a", str(_cached_bare(bench)), str(rootfs)], check=True)
+    (rootfs / "usr/lib/systemd/systemd").unlink()
+    (rootfs / "usr/lib/systemd/systemd").write_text("#!/bin/sh\necho the very reason\nexit 3\n")
+    (rootfs / "usr/lib/systemd/systemd").chmod(0o755)
     with pytest.raises(DriverError) as caught:
-        bench.create(rootfs=str(base))
+        bench.create(rootfs=str(rootfs))
     assert "the very reason" in str(caught.value.cause)
 
 
@@ -360,8 +439,6 @@ def _output(*command: str) -> str:
 
 
 def _until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    import time
-
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "did not come true"
@@ -369,8 +446,6 @@ def _until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 def _cached_bare(bench: Bench) -> Path:
-    from machine.drivers.nspawn import base
-
     return base.ensure(bench.layout, bare_base(), ListRecorder())
 
 
@@ -413,8 +488,8 @@ _CHILD = textwrap.dedent(
 def _points(bench: Bench, verb: str, *, sample: int) -> list[int]:
     """Some of the points at which such a process can die, evenly; all of them with ``KILL_POINTS=all``."""
     made = bench.create(token="t0") if verb == "remove" else None
-    process = _creator(bench, made.id if made else "t0", verb=verb)
-    total = int(process.communicate()[0])
+    living = _creator(bench, made.id if made else "t0", verb=verb)
+    total = int(living.communicate()[0])
     bench.driver.remove(layout.instance_id("t0"), {}, ListRecorder())
     assert total > 20
     step = 1 if os.environ.get("KILL_POINTS") == "all" else total / sample
@@ -422,13 +497,11 @@ def _points(bench: Bench, verb: str, *, sample: int) -> list[int]:
 
 
 def _die(bench: Bench, token: str, point: int, verb: str) -> None:
-    process = _creator(bench, token, die_at=point, verb=verb)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    dying = _creator(bench, token, die_at=point, verb=verb)
+    dying.communicate()
+    assert dying.returncode == -signal.SIGKILL
 
 
 def _creator(bench: Bench, token: str, *, die_at: int = 0, verb: str = "create") -> subprocess.Popen[bytes]:
-    import json
-
     script = [sys.executable, "-c", _CHILD, verb, token, str(die_at), json.dumps(bench.request())]
     return subprocess.Popen(script, cwd=Path(__file__).parents[2], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
