@@ -11,6 +11,7 @@ import ssl
 
 TURN = 256 * 1024  # bytes taken from one socket in one turn: large enough for speed, small enough for fairness
 RECORD = 16 * 1024
+_MAX_PIECES = 512  # the kernel takes 1024 at once
 CIPHERTEXT = memoryview(bytearray(TURN))
 PLAINTEXT = memoryview(bytearray(TURN + 2 * RECORD))  # a turn can complete a record that was begun before it
 
@@ -50,6 +51,8 @@ class PlainChannel:
         """Send these, in this order."""
         if self.broken:
             return
+        if len(pieces) > _MAX_PIECES:
+            pieces = (b"".join(pieces),)
         if not self._unsent:
             try:
                 sent = self.sock.sendmsg(pieces) if len(pieces) > 1 else self.sock.send(pieces[0])

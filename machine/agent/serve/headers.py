@@ -20,6 +20,8 @@ _HIJACKED = re.compile(rb"(?:/v[0-9.]+)?/(?:containers/[^/]+/attach|exec/[^/]+/s
 def complaint(request: h11.Request) -> str | None:
     """Why this request is not passed on; None when it is."""
     names = {name for name, _ in request.headers}
+    if request.http_version not in (b"1.0", b"1.1"):
+        return "HTTP/1.1 is spoken here"
     if request.method == b"CONNECT" or (request.target[:1] != b"/" and request.target != b"*"):
         return "only a path can be asked for"
     if b"transfer-encoding" in names:

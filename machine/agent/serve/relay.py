@@ -16,6 +16,7 @@ from machine.agent.serve.log import INFO, log
 from machine.agent.serve.tunnel import Tunnel
 
 MAX_HEAD = 256 * 1024  # X-Registry-Config of a `docker build` carries the credentials of every registry
+SLICE = 64 * 1024  # given to h11 at once: it copies thrice, and what fits into a processor's cache is copied fast
 MAX_AHEAD = 64 * 1024  # of a next request, while this one is answered
 HEAD_SECONDS = 30  # from a head's first byte to its last
 CONNECT_SECONDS = 5  # while the engine's queue of new connections is full
@@ -25,13 +26,25 @@ PING_SECONDS = 3
 class Relay:
     """The HTTP phase of a connection."""
 
-    __slots__ = ("_ahead", "_connecting", "_connection", "_down", "_pinging", "_reply", "_request", "_timer", "_up")
+    __slots__ = (
+        "_ahead",
+        "_connecting",
+        "_connection",
+        "_down",
+        "_outward",
+        "_pinging",
+        "_reply",
+        "_request",
+        "_timer",
+        "_up",
+    )
 
     def __init__(self, connection) -> None:
         self._connection = connection
         self._down = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
         self._up: h11.Connection | None = None
         self._request: h11.Request | None = None  # the one in progress
+        self._outward: list = []  # what this turn has for the engine
         self._ahead = 0  # bytes that came after its end
         self._connecting = 0.0  # seconds of waiting left; 0: we do not wait
         self._pinging = False  # the engine is asked for the agent's own sake
@@ -55,15 +68,19 @@ class Relay:
 
     def from_client(self) -> None:
         """One turn's worth of requests."""
-        client = self._connection.client
+        client, down = self._connection.client, self._down
         count = client.read_into(PLAINTEXT)
-        if count:
-            self._down.receive_data(PLAINTEXT[:count])
-            if self._down.their_state in (h11.DONE, h11.MIGHT_SWITCH_PROTOCOL):
-                self._ahead += count
-        if client.ended and not self._down.trailing_data[1]:
-            self._down.receive_data(b"")
-        if count is not None:
+        if count is None:
+            return
+        for at in range(0, count, SLICE):
+            if down.their_state in (h11.DONE, h11.MIGHT_SWITCH_PROTOCOL):
+                self._ahead += min(SLICE, count - at)
+            down.receive_data(PLAINTEXT[at : min(at + SLICE, count)])
+            self._requests()
+            if self._connection.phase is not self:
+                return
+        if client.ended and not down.trailing_data[1]:
+            down.receive_data(b"")
             self._requests()
 
     def from_engine(self) -> None:
@@ -71,13 +88,20 @@ class Relay:
         count = self._connection.engine.read_into(PLAINTEXT)
         if count is None:
             return
-        self._up.receive_data(PLAINTEXT[:count])
         out: list = []
+        finished = False
         try:
-            if self._pinging:
-                self._pong()
-                return
-            finished = self._responses(out)
+            for at in range(0, count or 1, SLICE):
+                self._up.receive_data(PLAINTEXT[at : min(at + SLICE, count)])
+                if self._pinging:
+                    self._pong()
+                    return
+                finished = self._responses(out)
+                if finished:
+                    break
+                if self._connection.phase is not self:  # hijacked: the rest is the stream's
+                    out.append(PLAINTEXT[at + SLICE : count])
+                    break
         except h11.ProtocolError as error:
             self._engine_failed(error, out)
             return
@@ -88,7 +112,10 @@ class Relay:
             self._requests()
 
     def settle(self) -> None:
-        """Nothing to pass on: every message ends by itself."""
+        """Send what this turn has for the engine, in one piece."""
+        if self._outward:
+            self._connection.engine.write(*self._outward)
+            self._outward = []
 
     def over(self) -> None:
         """The deadline no longer matters."""
@@ -98,7 +125,7 @@ class Relay:
     # requests: client to engine
 
     def _requests(self) -> None:
-        pieces: list = []
+        """Take what h11 has understood; what goes to the engine is collected for `settle`."""
         while not self._connecting and self._connection.phase is self:
             try:
                 event = self._down.next_event()
@@ -107,12 +134,9 @@ class Relay:
                 return
             kind = type(event)
             if kind is h11.Data:
-                pieces.append(event.data)
-                continue
-            if pieces:
-                self._forward(pieces)
-                pieces = []
-            if kind is h11.Request:
+                if self._up is not None:  # else: the body of a request that is answered here
+                    self._outward += self._up.send_with_data_passthrough(event)
+            elif kind is h11.Request:
                 self._begin(event)
             elif kind is h11.EndOfMessage:
                 self._complete(event)
@@ -124,6 +148,11 @@ class Relay:
                 else:
                     self._time_head()
                 return
+
+    def _leave_engine(self) -> None:
+        self._connection.detach()
+        self._up = None
+        self._outward = []
 
     def _begin(self, request: h11.Request) -> None:
         self.over()
@@ -167,7 +196,7 @@ class Relay:
             self._connection.engine.write(self._up.send(request) + self._up.send(h11.EndOfMessage()))
             self._timer = self._connection.loop.later(PING_SECONDS, lambda: self._connection.guard(self._no_pong))
         else:
-            self._connection.engine.write(self._up.send(headers.request_for_engine(self._request)))
+            self._outward.append(self._up.send(headers.request_for_engine(self._request)))
             if waited:
                 self._requests()
 
@@ -181,11 +210,6 @@ class Relay:
         if waited:
             self._requests()
 
-    def _forward(self, pieces: list) -> None:
-        if self._up is not None:  # else: the body of a request that is answered here
-            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            self._connection.engine.write(*self._up.send_with_data_passthrough(h11.Data(data=data)))
-
     def _complete(self, event: h11.EndOfMessage) -> None:
         """The request is all here."""
         self._ahead = 0
@@ -194,9 +218,7 @@ class Relay:
         elif self._pinging:
             self._connect()
         elif self._up is not None:
-            last = self._up.send(h11.EndOfMessage(headers=headers.trailers(event)))
-            if last:
-                self._connection.engine.write(last)
+            self._outward += self._up.send_with_data_passthrough(h11.EndOfMessage(headers=headers.trailers(event)))
 
     def _time_head(self) -> None:
         """A head that was begun must end; between requests a client may be silent for ever."""
@@ -211,18 +233,12 @@ class Relay:
 
     def _responses(self, out: list) -> bool:
         """Append to ``out`` what the client gets; True when the response is complete."""
-        pieces: list = []
         while True:
             event = self._up.next_event()
             kind = type(event)
             if kind is h11.Data:
-                pieces.append(event.data)
-                continue
-            if pieces:
-                data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-                out += self._down.send_with_data_passthrough(h11.Data(data=data))
-                pieces = []
-            if kind is h11.Response:
+                out += self._down.send_with_data_passthrough(event)
+            elif kind is h11.Response:
                 if headers.is_hijack(self._request, event) and self._down.their_state is not h11.SEND_BODY:
                     out.append(headers.raw_head(event))
                     self._hijack(out)
@@ -288,10 +304,9 @@ class Relay:
         fields = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         if status == 405:
             fields.append(("Allow", "GET"))
-        if self._down.their_state in (h11.SEND_BODY, h11.ERROR):
+        if status == 400 or self._down.their_state in (h11.SEND_BODY, h11.ERROR):
             fields.append(("Connection", "close"))
-        self._connection.detach()
-        self._up = None
+        self._leave_engine()
         send, write = self._down.send, self._connection.client.write
         head = send(h11.Response(status_code=status, headers=fields))
         if self._request is not None and self._request.method == b"HEAD":
@@ -308,8 +323,7 @@ class Relay:
 
     def _next(self) -> None:
         """This request is answered: the next one, or the end."""
-        self._connection.detach()
-        self._up = None
+        self._leave_engine()
         self._request = self._reply = None
         self._ahead = 0
         down = self._down
