@@ -11,10 +11,8 @@ from typing import Any
 from machine.driver import Driver, HostIdentity
 from machine.errors import InvalidName, NameTaken
 from machine.model import Machine, Spec, State, valid_name
-from machine.operations.authority import ensure_client_certificate, store_authority
-from machine.operations.converge import converge_host
-from machine.operations.endpoint import verify_endpoint
-from machine.operations.hostconnection import MACHINE_KEY, connect_to_host
+from machine.operations.bringup import bring_up
+from machine.operations.hostconnection import MACHINE_KEY
 from machine.operations.operation import Operation, Settings
 from machine.store.files import PUBLIC
 from machine.store.journal import Entry
@@ -52,19 +50,7 @@ def create(store: Store, spec: Spec, driver: Driver, options: Any, settings: Set
             store.journal.record_instance(entry, instance)
             step.summary = instance.address
 
-        with op.step("connect") as step:
-            machine = store.machines.get(spec.name)
-            patient = driver.capabilities.creates
-            connection = connect_to_host(op, step, machine, driver.capabilities, patient=patient)
-
-        with op.step("converge") as step:
-            machine = converge_host(op, step, store.machines.get(spec.name), connection)
-
-        with op.step("endpoint") as step:
-            ensure_client_certificate(store, machine, store_authority(store))
-            verify_machine(op, machine)
-            step.summary = machine.endpoint.url if machine.endpoint else ""
-
+        bring_up(op, driver, patient=driver.capabilities.creates)
         op.finish(State.RUNNING)
     return store.machines.get(spec.name)
 
@@ -94,17 +80,6 @@ def unfinished(store: Store, name: str) -> Spec | None:
     """The spec of a machine of this name whose create was begun and not finished."""
     found = store.machines.find(name)
     return found.spec if found is not None and store.journal.may_resume_create(found) else None
-
-
-def verify_machine(op: Operation, machine: Machine) -> None:
-    """Ask the machine's endpoint over mutual TLS until it answers.
-
-    Raises:
-        EndpointUnverified: what the last answer was.
-    """
-    assert machine.instance is not None  # noqa: S101 - it has been converged
-    assert machine.endpoint is not None  # noqa: S101 - it has been converged
-    verify_endpoint(machine.instance.address, machine.endpoint.port, op.store.files(machine.name), op.deadline)
 
 
 def _reserve(store: Store, entry: Entry, spec: Spec, request: dict[str, Any], private_key: bytes) -> dict[str, Any]:
