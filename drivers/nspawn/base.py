@@ -69,7 +69,7 @@ def ensure(layout: Layout, base: Mapping[str, Any], record: Recorder) -> Path:
             else:
                 recipe = Recipe(**{**base["recipe"], "include": tuple(base["recipe"]["include"])})
                 record.progress(f"building a Debian {recipe.suite} root file system (once, about half a minute)")
-                _make(path, lambda new: mmdebstrap.build(new, recipe, record))
+                _make(path, lambda new: _build(new, recipe, record))
         lock.rmdir()
     return path
 
@@ -79,12 +79,16 @@ def _make(path: Path, fill: Callable[[Path], None]) -> None:
     shutil.rmtree(building, ignore_errors=True)
     try:
         fill(building)
-        with InRoot(str(building)) as root:
-            rootfs.prepare_base(root)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
     building.rename(path)
+
+
+def _build(target: Path, recipe: Recipe, record: Recorder) -> None:
+    mmdebstrap.build(target, recipe, record)
+    with InRoot(str(target)) as root:
+        rootfs.prepare_base(root)
 
 
 def _unpack(tarball: Path, target: Path) -> None:

@@ -85,8 +85,8 @@ def _clear(places: Layout, id: str) -> None:
 
 
 def _directories(place: Place, machine: Record) -> None:
-    # The root directory of the merged view is the upper one's: its mode is what users inside need to get anywhere.
-    mode = Path(machine.base).stat().st_mode & 0o7777
+    # The root directory of the merged view is the upper one's: users inside must get through it.
+    mode = Path(machine.base).stat().st_mode & 0o7777 | 0o755
     for path in (place.upper, place.work, place.merged, *place.binds.values()):
         path.mkdir(exist_ok=True)
     os.chmod(place.upper, mode)

@@ -8,6 +8,7 @@ hierarchies and not below the operator's session, so that a machine outlives the
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -69,7 +70,7 @@ def create(label: str, id: str, *, cpus: float | None, memory: int | None) -> li
         for each in mounted():
             top = each.path / label / id
             for leaf in _LEAVES:
-                (top / leaf).mkdir(parents=True, exist_ok=True)
+                _make(top / leaf)
             if each.version == 2:
                 settled = _create_v2(each, label, top, cpus, memory)
             else:
@@ -197,6 +198,12 @@ def _groups(top: Path) -> Iterator[Path]:
     """A group and all below it, each before those inside it."""
     for directory, _, _ in os.walk(top):
         yield Path(directory)
+
+
+def _make(group: Path) -> None:
+    while not group.is_dir():
+        with contextlib.suppress(FileNotFoundError):  # the last other machine took the label's group along
+            group.mkdir(parents=True, exist_ok=True)
 
 
 def _zombie(pid: int) -> bool:

@@ -12,11 +12,11 @@ from machine.errors import DriverError
 
 def make_private(path: Path) -> None:
     """Make a directory and the missing ones above it, each for root alone."""
-    if path.is_dir():
-        return
-    make_private(path.parent)
-    with contextlib.suppress(FileExistsError):
-        path.mkdir(mode=0o700)
+    while not path.is_dir():
+        make_private(path.parent)
+        # Another process may make it, or remove the one above it when it was the last to leave: once more, then.
+        with contextlib.suppress(FileExistsError, FileNotFoundError):
+            path.mkdir(mode=0o700)
 
 
 def remove_tree(path: Path) -> None:

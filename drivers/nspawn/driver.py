@@ -20,7 +20,7 @@ from machine.drivers.nspawn.records import Record
 from machine.errors import DriverError, InstanceGone
 from machine.model import Access, Instance, Observation, Spec, State
 
-_STOPS_WITHIN = 20.0  # seconds; then it is killed
+_STOPS_WITHIN = 30.0  # seconds; then it is killed
 
 
 class NspawnDriver:

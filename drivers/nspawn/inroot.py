@@ -13,6 +13,7 @@ import stat
 from collections import deque
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MODE = 0o755  # of directories on the way to a file
 _MAX_LINKS = 40  # as the kernel
 
 
@@ -193,7 +194,8 @@ class InRoot:
         except FileNotFoundError:
             if not create:
                 raise
-            os.mkdir(name, 0o755, dir_fd=parent)
+            os.mkdir(name, _MODE, dir_fd=parent)
+            os.chmod(name, _MODE, dir_fd=parent)  # whatever the umask
             return os.open(name, _DIRECTORY, dir_fd=parent)
 
 

@@ -114,7 +114,7 @@ def _follow(command: Sequence[str], record: Recorder) -> None:
     progress, last, told = Progress(), deque[str](maxlen=12), ("", 0.0)
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env=environment(DEBIAN_FRONTEND="noninteractive"), start_new_session=True,
+        env=environment(DEBIAN_FRONTEND="noninteractive"), start_new_session=True, umask=0o022,
     )  # fmt: skip
     try:
         for line in _lines(process, record):

@@ -136,7 +136,7 @@ def launch(
             ["setsid", "--fork", "unshare", "--mount", "--net", "--propagation=private", "--",
              "sh", "-c", script, "launch", *_ARGUMENTS, *names, *binds],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=console,
-            env=_clean_environment() | values, cwd="/",
+            env=_clean_environment() | values, cwd="/", umask=0o022,
         )  # fmt: skip
     assert process.stdin is not None  # noqa: S101
     assert process.stdout is not None  # noqa: S101

@@ -330,9 +330,11 @@ def test_two_processes_with_one_token_make_one_machine(bench: Bench) -> None:
 @pytest.mark.parametrize("then", ["remove", "create"])
 def test_a_create_killed_at_any_point_leaves_nothing_unknown(bench: Bench, then: str) -> None:
     """Everything the driver does to the computer is a point; the process dies there by SIGKILL."""
-    for number in _points(bench, "create", sample=16 if then == "remove" else 8):
+    died = 0
+    points = _points(bench, "create", sample=12 if then == "remove" else 6)
+    for number in points:
         token = f"t{number}"
-        _die(bench, token, number, "create")
+        died += _die(bench, token, number, "create")
         if then == "create":
             made = bench.create(token=token)
             assert bench.run(made, "true") == ""
@@ -340,14 +342,18 @@ def test_a_create_killed_at_any_point_leaves_nothing_unknown(bench: Bench, then:
         else:
             bench.driver.remove(layout.instance_id(token), {}, ListRecorder())
         assert bench.left() == [], f"killed at point {number}"
+    assert died > len(points) * 0.8, "only the very last points may come after the end"
 
 
 def test_a_remove_killed_at_any_point_can_be_repeated(bench: Bench) -> None:
-    for number in _points(bench, "remove", sample=8):
+    died = 0
+    points = _points(bench, "remove", sample=6)
+    for number in points:
         made = bench.create(token=f"t{number}")
-        _die(bench, made.id, number, "remove")
+        died += _die(bench, made.id, number, "remove")
         bench.remove(made)
         assert bench.left() == [], f"killed at point {number}"
+    assert died > len(points) * 0.8, "only the very last points may come after the end"
 
 
 def test_a_cancelled_create_can_be_removed(bench: Bench) -> None:
@@ -496,10 +502,12 @@ def _points(bench: Bench, verb: str, *, sample: int) -> list[int]:
     return [round(1 + number * step) for number in range(int(total / step))]
 
 
-def _die(bench: Bench, token: str, point: int, verb: str) -> None:
+def _die(bench: Bench, token: str, point: int, verb: str) -> bool:
+    """Whether the process died at the point; it may come to its end before the last ones, their number varies."""
     dying = _creator(bench, token, die_at=point, verb=verb)
     dying.communicate()
-    assert dying.returncode == -signal.SIGKILL
+    assert dying.returncode in (0, -signal.SIGKILL)
+    return dying.returncode != 0
 
 
 def _creator(bench: Bench, token: str, *, die_at: int = 0, verb: str = "create") -> subprocess.Popen[bytes]:

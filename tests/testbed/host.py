@@ -66,7 +66,7 @@ class Host:
 
     def ssh(self, *command: str, user: str = "root", identity_file: Path | None = None) -> list[str]:
         """The ``ssh`` command line, with the host key pinned and no configuration of the operator's."""
-        known_hosts = self.identity_file.with_name("known_hosts")
+        known_hosts = self.identity_file.with_name(f"known_hosts.{self.instance.id}")
         known_hosts.write_text(f"{self.address} {self.host_key}\n")
         options = ["BatchMode=yes", "StrictHostKeyChecking=yes", "IdentitiesOnly=yes", "LogLevel=ERROR"]
         options.append(f"UserKnownHostsFile={known_hosts}")
