@@ -115,10 +115,12 @@ class Database:
         target = f"{self.path}.backup-{version}"
         temporary = f"{target}.{os.getpid()}"
         _create_private_file(temporary)
-        copy = sqlite3.connect(temporary)
+        # SQLite copies nothing from a connection that writes; another one sees what was there before.
+        source, copy = self._connect("mode=ro"), sqlite3.connect(temporary)
         try:
-            self._db.backup(copy)
+            source.backup(copy)
         finally:
+            source.close()
             copy.close()
         os.replace(temporary, target)
 
