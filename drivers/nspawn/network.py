@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -107,12 +108,18 @@ def ensure(layout: Layout, subnet: str | None, record: Recorder) -> str:
 
 
 def remove(layout: Layout, record: Recorder) -> None:
-    """Undo all that ``ensure`` did. The caller holds the state lock and there is no machine any more."""
+    """Undo all that ``ensure`` did. The caller holds the state lock and there is no machine any more.
+
+    Something that still hangs on the bridge is of machines that are recorded elsewhere (another root directory on this
+    kernel): the bridge, its rules and settings are theirs now, and go with them.
+    """
+    records.forget(layout.network)
+    if _ports(layout.bridge):
+        return
     if exists(layout.bridge):
         commands.run(["ip", "link", "delete", layout.bridge], doing="remove the bridge")
     firewall.remove(layout.label)
     sysctls.let_go(layout.label, record, forwarding_needed=firewall.others_forward())
-    records.forget(layout.network)
 
 
 def attach(layout: Layout, id: str, address: str, pid: int) -> None:
@@ -146,6 +153,13 @@ def mtu() -> int:
         except (OSError, ValueError):
             continue
     return 1500
+
+
+def _ports(bridge: str) -> list[str]:
+    try:
+        return os.listdir(f"/sys/class/net/{bridge}/brif")
+    except FileNotFoundError:
+        return []
 
 
 def _bridge(bridge: str, subnet: str) -> None:

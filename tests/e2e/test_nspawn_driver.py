@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from machine.driver import HostIdentity, resolve_options
-from machine.drivers.nspawn import NspawnDriver, base, cgroup, layout, process
+from machine.drivers.nspawn import NspawnDriver, base, cgroup, layout, network, process
 from machine.drivers.nspawn.layout import Layout
 from machine.errors import Cancelled, DriverError, InstanceGone, PreCheckFailed
 from machine.model import Instance, Spec, State
@@ -188,6 +188,19 @@ def test_a_machine_is_not_of_the_session_that_made_it(bench: Bench) -> None:
     open_files = {os.readlink(path) for path in Path(f"/proc/{leader.pid}/fd").iterdir()}
     console = str(bench.layout.place(made.id).console)
     assert {name for name in open_files if not name.endswith("/dev/null")} == {console}
+
+
+def test_a_bridge_that_others_hang_on_stays(bench: Bench) -> None:
+    made = bench.create()
+    subprocess.run(["ip", "link", "add", "pmtest9", "type", "veth", "peer", "name", "pmtest8"], check=True)
+    try:
+        subprocess.run(["ip", "link", "set", "pmtest9", "master", bench.layout.bridge], check=True)
+        bench.remove(made)
+        assert network.exists(bench.layout.bridge)
+    finally:
+        subprocess.run(["ip", "link", "delete", "pmtest9"], check=True)
+    bench.remove(made)
+    assert bench.left() == []
 
 
 def test_settings_of_the_computer_are_put_back_with_the_last_machine(bench: Bench) -> None:
