@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from textwrap import dedent
 
 SECONDS = 60
@@ -19,6 +20,20 @@ def python_after(mounts: str, code: str, *arguments: str, check: bool = True) ->
     """Run a piece of Python where ``mounts`` (shell, the arguments are ``$@``) has been done; nobody else sees it."""
     line = ["unshare", "--mount", "sh", "-eu", "-c", f'{mounts}\nexec "$PYTHON" -c "$CODE" "$@"', "sh", *arguments]
     return _run(["env", f"PYTHON={sys.executable}", f"CODE={dedent(code)}", *line], check)
+
+
+@contextlib.contextmanager
+def started(code: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that runs a piece of Python and has printed its first line; killed at the end."""
+    line = [sys.executable, "-c", dedent(code), *arguments]
+    process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def together(count: int, code: str, *arguments: str) -> list[str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,7 @@ from machine.model import State
 from machine.store import database, schema
 from machine.store.database import Database
 from machine.store.store import Store
-from tests.unit.processes import python, python_after, together
+from tests.unit.processes import python, python_after, started, together
 from tests.unit.specs import add_machine
 
 READ_ONLY = 'mount --bind "$1" "$1"; mount -o remount,bind,ro "$1"'
@@ -263,24 +261,16 @@ def test_a_read_only_place_without_a_store_is_said_to_be_one(tmp_path: Path) -> 
 
 def test_a_kill_in_the_middle_of_a_write_leaves_a_store_that_works(store: Store) -> None:
     add_machine(store)
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import sys, time\n"
-            "from machine.store.store import Store\n"
-            "with Store(sys.argv[1]).database.write() as db:\n"
-            "    db.execute(\"UPDATE machines SET state = 'Error'\")\n"
-            "    print(flush=True)\n"
-            "    time.sleep(60)\n",
-            store.directory,
-        ],
-        stdout=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
-    process.kill()
-    process.communicate()
+    code = """
+        import sys
+        from machine.store.store import Store
+        with Store(sys.argv[1]).database.write() as db:
+            db.execute("UPDATE machines SET state = 'Error'")
+            print(flush=True)
+            sys.stdin.read()
+        """
+    with started(code, store.directory):
+        pass  # killed here
     store.machines.set_state(1, State.STOPPED)
     again = Store(store.directory)
     assert again.machines.get("web").state is State.STOPPED
@@ -300,6 +290,14 @@ def test_a_damaged_database_is_named_with_what_to_do(tmp_path: Path) -> None:
     assert raised.value.hint == f"put the newest backup in its place: {path}.backup-1"
 
 
+def _names(directory: str) -> list[str]:
+    store = Store(directory)
+    try:
+        return [machine.name for machine in store.machines.all()]
+    finally:
+        store.close()
+
+
 def test_damage_that_is_met_later_is_named_as_well(store: Store) -> None:
     add_machine(store)
     store.close()
@@ -308,12 +306,8 @@ def test_damage_that_is_met_later_is_named_as_well(store: Store) -> None:
         size = file.seek(0, os.SEEK_END)
         file.seek(page)  # the first page holds the schema
         file.write(b"\xff" * (size - page))
-    broken = None
     with pytest.raises(StoreError, match="damaged"):
-        broken = Store(store.directory)
-        broken.machines.all()
-    if broken is not None:
-        broken.close()
+        _names(store.directory)
 
 
 def test_a_place_that_cannot_be_a_store_is_an_error_of_ours(tmp_path: Path) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -15,7 +14,7 @@ from machine.store.journal import Entry
 from machine.store.machines import Machines
 from machine.store.owner import Owner
 from machine.store.store import Store
-from tests.unit.processes import python
+from tests.unit.processes import python, started
 from tests.unit.specs import add_machine, spec
 
 EVENT = Event(machine="web", operation="create", step="instance", status="begun")
@@ -37,7 +36,7 @@ WRITES: dict[str, Callable[[Store, Entry], None]] = {
 
 
 @pytest.fixture
-def left_by_a_dead_process(store: Store) -> Iterator[Entry]:
+def left_by_a_dead_process(store: Store) -> Entry:
     """A create that a process began and did not live to finish."""
     done = python(
         """
@@ -54,8 +53,8 @@ def left_by_a_dead_process(store: Store) -> Iterator[Entry]:
         """,
         store.directory,
     )
-    id, machine, token, epoch = done.stdout.split()
-    yield Entry(id=int(id), machine=int(machine), token=token, epoch=int(epoch), resumed=False)
+    number, machine, token, epoch = done.stdout.split()
+    return Entry(id=int(number), machine=int(machine), token=token, epoch=int(epoch), resumed=False)
 
 
 @pytest.fixture
@@ -140,27 +139,22 @@ def test_a_create_that_failed_is_taken_up_with_its_token(store: Store) -> None:
 
 
 def test_a_live_owner_is_named_and_waited_for(store: Store) -> None:
-    script = (
-        "import sys\n"
-        "from machine.model import Spec\n"
-        "from machine.store.store import Store\n"
-        "store = Store(sys.argv[1])\n"
-        "store.journal.begin_create(Spec(name='web', driver='generic', options={'ip_address': '192.0.2.7'}))\n"
-        "print(flush=True)\n"
-        "sys.stdin.read()\n"
-    )
-    line = [sys.executable, "-c", script, store.directory]
-    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
+    code = """
+        import sys
+        from machine.model import Spec
+        from machine.store.store import Store
+        store = Store(sys.argv[1])
+        store.journal.begin_create(Spec(name="web", driver="generic", options={"ip_address": "192.0.2.7"}))
+        print(flush=True)
+        sys.stdin.read()
+        """
+    with started(code, store.directory) as other:
         with pytest.raises(OperationInProgress, match='"web" is in the middle of create') as raised:
             store.journal.begin_create(spec())
         assert f"process {other.pid} on " in str(raised.value.cause)
         with pytest.raises(OperationInProgress):
             store.journal.begin(store.machines.get("web"), "remove")
-        other.kill()
-        other.wait()
-        assert store.journal.begin_create(spec()).resumed
+    assert store.journal.begin_create(spec()).resumed
 
 
 def test_an_owner_is_not_mistaken_for_a_later_process_of_the_same_number() -> None:
