@@ -9,7 +9,15 @@ from machine.errors import StoreError
 from machine.model import Machine
 from machine.store.files import PUBLIC
 from machine.store.store import Store
-from machine.trust.certificates import Authority, KeyPair, load_authority, needs_renewal, new_authority, new_client
+from machine.trust.certificates import (
+    Authority,
+    KeyPair,
+    belongs_together,
+    load_authority,
+    needs_renewal,
+    new_authority,
+    new_client,
+)
 
 
 def store_authority(store: Store) -> Authority:
@@ -33,12 +41,12 @@ def store_authority(store: Store) -> Authority:
 def ensure_client_certificate(store: Store, machine: Machine, authority: Authority) -> None:
     """The client's certificate for one machine: made when missing, renewed in the last third of its life."""
     files = store.files(machine.name)
-    current = files.read("cert.pem")
+    certificate, key = files.read("cert.pem"), files.read("key.pem")
     if files.read("ca.pem") != authority.pem:
         files.write("ca.pem", authority.pem, PUBLIC)
-        current = None
-    if current is not None and files.exists("key.pem") and not needs_renewal(current):
-        return
+    elif certificate is not None and key is not None:
+        if belongs_together(KeyPair(certificate, key)) and not needs_renewal(certificate):
+            return
     user = f"{getpass.getuser()}@{platform.node()}"
     pair = new_client(authority, store=store.id, machine=machine.name, user=user)
     files.write("key.pem", pair.key)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from machine.errors import PymachineError
+from machine.errors import PymachineError, UsageError
 from machine.trust.names import is_address, machine_uri, role_uri
 
 CA_DAYS = 3653
@@ -100,6 +100,7 @@ def sign_server(
 
     Raises:
         PymachineError: the host sent something that is not an elliptic-curve public key on P-256.
+        UsageError: a certificate cannot carry one of the names.
     """
     try:
         key = serialization.load_pem_public_key(public_key_pem)
@@ -107,9 +108,7 @@ def sign_server(
         raise PymachineError("the host sent no usable public key", cause=str(error)) from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise PymachineError("the host sent a public key that is not on the curve P-256")
-    alternatives: list[x509.GeneralName] = [
-        x509.IPAddress(ipaddress.ip_address(name)) if is_address(name) else x509.DNSName(name) for name in names
-    ]
+    alternatives = [_general_name(name) for name in names]
     alternatives.append(x509.UniformResourceIdentifier(machine_uri(store, machine)))
     return _leaf(authority, key, machine, alternatives, ExtendedKeyUsageOID.SERVER_AUTH, now)
 
@@ -145,11 +144,32 @@ def needs_renewal(certificate_pem: bytes, now: datetime.datetime | None = None) 
     return (now or _utc_now()) > certificate.not_valid_after_utc - life / 3
 
 
+def belongs_together(pair: KeyPair) -> bool:
+    """Whether the key is the certificate's: two files written one after the other may be of two times."""
+    try:
+        key = serialization.load_pem_private_key(pair.key, password=None)
+        certificate = x509.load_pem_x509_certificate(pair.certificate)
+    except ValueError:
+        return False
+    return key.public_key() == certificate.public_key()
+
+
 def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     """An unencrypted PKCS#8 key: what docker clients read."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    if is_address(name):
+        return x509.IPAddress(ipaddress.ip_address(name))
+    try:
+        return x509.DNSName(name)
+    except ValueError as error:
+        raise UsageError(
+            f"a certificate cannot carry the name {name!r}", cause=str(error), hint="give its ASCII form (xn--…)"
+        ) from error
 
 
 def _leaf(

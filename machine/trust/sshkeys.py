@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 
 from cryptography.hazmat.primitives import serialization
@@ -37,7 +36,7 @@ def fingerprint(public_line: str) -> str:
     """
     try:
         blob = base64.b64decode(public_line.split()[1], validate=True)
-    except (IndexError, binascii.Error) as error:
+    except (IndexError, ValueError) as error:
         raise UsageError(f"not an SSH public key: {public_line[:80]!r}") from error
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode("ascii").rstrip("=")
 
@@ -51,7 +50,7 @@ def check_fingerprint(text: str) -> str:
     digest = text.removeprefix("SHA256:").rstrip("=")
     try:
         complete = text.startswith("SHA256:") and len(base64.b64decode(digest + "=", validate=True)) == 32
-    except binascii.Error:
+    except ValueError:
         complete = False
     if not complete:
         raise ValueError(
