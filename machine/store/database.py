@@ -11,6 +11,7 @@ import glob
 import os
 import random
 import sqlite3
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ _BUSY_SECONDS = 60.0
 
 
 class Database:
-    """A connection to a store's database; one for each thread that writes.
+    """A store's database; every thread that uses it has a connection of its own, opened when it first asks.
 
     Raises:
         StoreTooNew: a newer pymachine wrote it.
@@ -34,26 +35,41 @@ class Database:
     def __init__(self, directory: str) -> None:
         self.path = os.path.join(directory, DATABASE)
         self.read_only = False
+        self._mode = "mode=rw"
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
         make_private_directory(directory)
         with self._explaining():
-            self._db = self._open()
+            self._find_out_how_to_open()
         try:
             with self._explaining():
                 self._prepare()
                 self.store_id = self._store_id()
         except BaseException:
-            self._db.close()
+            self.close()
             raise
 
-    def _open(self) -> sqlite3.Connection:
+    @property
+    def _db(self) -> sqlite3.Connection:
+        """This thread's connection."""
+        db: sqlite3.Connection | None = getattr(self._local, "db", None)
+        if db is None:
+            db = self._local.db = self._connect(self._mode)
+            self._opened.append(db)
+            if not self.read_only:
+                db.execute("PRAGMA synchronous=FULL")
+                db.execute("PRAGMA foreign_keys=ON")
+        return db
+
+    def _find_out_how_to_open(self) -> None:
         needed = self.path if os.path.exists(self.path) else os.path.dirname(self.path)
         self.read_only = not (os.access(needed, os.W_OK) and os.access(os.path.dirname(self.path), os.W_OK))
         if self.read_only:
-            return self._open_read_only()
-        _create_private_file(self.path)
-        return self._connect("mode=rw")
+            self._mode = self._read_only_mode()
+        else:
+            _create_private_file(self.path)
 
-    def _open_read_only(self) -> sqlite3.Connection:
+    def _read_only_mode(self) -> str:
         """As a reader of the write-ahead log, where there is one; plain reading of a file without one fails."""
         if not os.path.exists(self.path):
             raise StoreError(
@@ -65,9 +81,10 @@ class Database:
         try:
             db.execute("PRAGMA user_version")
         except sqlite3.OperationalError:
+            return "immutable=1"
+        finally:
             db.close()
-            db = self._connect("immutable=1")
-        return db
+        return "mode=ro"
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         uri = f"file:{_quoted(self.path)}?{mode}"
@@ -87,8 +104,6 @@ class Database:
         if not self.read_only:
             # The switch to WAL needs the file alone for a moment, and the busy handler is not asked about it.
             _retry_busy(lambda: self._db.execute("PRAGMA journal_mode=WAL"))
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.execute("PRAGMA foreign_keys=ON")
         if found != VERSION:
             self._migrate(found)
 
@@ -152,8 +167,10 @@ class Database:
             return self._db.execute(sql, parameters).fetchall()
 
     def close(self) -> None:
-        """Give the connection back; the last one folds the write-ahead log into the file."""
-        self._db.close()
+        """Give all connections back; the last one folds the write-ahead log into the file."""
+        while self._opened:
+            self._opened.pop().close()
+        self._local = threading.local()
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
