@@ -77,7 +77,7 @@ class GenericDriver:
 
     name: ClassVar[str] = "generic"
     summary: ClassVar[str] = "any host over SSH that exists already"
-    capabilities: ClassVar[Capabilities] = Capabilities(creates=False, observes=False)
+    capabilities: ClassVar[Capabilities] = Capabilities(creates=False, observes=False, restarts_itself=True)
     Options: ClassVar[type] = GenericOptions
 
     def check(self, spec: Spec, options: GenericOptions, identity: HostIdentity) -> dict[str, Any]:

@@ -150,6 +150,7 @@ class Capabilities:
 
     stop: bool = False  # start, stop and kill exist
     restart: bool = False
+    restarts_itself: bool = False  # only the host can: the operation asks it over SSH
     inject_host_key: bool = False  # the host key is known before the first contact
     creates: bool = True  # makes hosts; False: it is given them
     observes: bool = True  # the provider can say a state; False: the host is all there is

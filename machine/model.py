@@ -130,6 +130,11 @@ class Machine:
     error: str | None = None  # one line: why the last operation failed
 
     @property
+    def url(self) -> str:
+        """The endpoint's URL; empty while there is none."""
+        return self.endpoint.url if self.endpoint else ""
+
+    @property
     def address(self) -> str | None:
         """Where the machine is; None while that is not known."""
         return self.instance.address if self.instance else None

@@ -135,7 +135,7 @@ def command(
         with cancelled_by_signals() as cancellation, shown() as emit:
             settings = Settings(emit=emit, ask_passphrase=ask_passphrase, cancellation=cancellation, timeout=timeout)
             machine = create(store, spec, driver, options, settings)
-    url = machine.endpoint.url if machine.endpoint else ""
+    url = machine.url
     click.echo(f"{machine.name} is ready at {url} with {machine.engine}, after {time.monotonic() - begun:.1f} s.")
     click.echo(f'To use it in this shell: eval "$(pymachine env {machine.name})"')
 

@@ -47,7 +47,7 @@ def command(directory: str, quiet: bool, recorded: bool, timeout: float, output:
     rows: list[tuple[str, ...]] = []
     for each in seen:
         machine = each.machine
-        url = machine.endpoint.url if machine.endpoint else ""
+        url = machine.url
         state = str(each.state) + (f" ({age(now - machine.state_at)} ago)" if each.recorded else "")
         engine = f"docker {each.engine}" if each.engine else (machine.engine or "" if each.recorded else "")
         mark = "*" if url and url == active else "-"

@@ -17,26 +17,36 @@ _TITLES = {
     "connect": "Connecting over SSH",
     "converge": "Setting up the host",
     "endpoint": "Verifying the endpoint",
+    "reboot": "Rebooting the host",
+    "return": "Waiting for the host",
     "uninstall": "Taking the agent off the host",
     "forget": "Forgetting the machine",
 }
-_REMOVING = {"instance": "Removing the machine"}
+_INSTANCE = {
+    "remove": "Removing the machine",
+    "start": "Starting the machine",
+    "stop": "Shutting down",
+    "kill": "Stopping at once",
+    "restart": "Restarting",
+}
 
 
 def title(event: Event) -> str:
     """A step in words."""
-    if event.operation == "remove" and event.step in _REMOVING:
-        return _REMOVING[event.step]
+    if event.step == "instance" and event.operation in _INSTANCE:
+        return _INSTANCE[event.operation]
     return _TITLES.get(event.step, event.step)
 
 
 @contextlib.contextmanager
-def shown(*, quiet: bool = False) -> Iterator[Callable[[Event], None]]:
-    """A callback for events that draws them on stdout."""
-    if quiet:
-        yield lambda _event: None
-    elif sys.stdout.isatty():
-        with _live() as emit:
+def shown(*, several: bool = False) -> Iterator[Callable[[Event], None]]:
+    """A callback for events that draws them on stdout.
+
+    Args:
+        several: more than one machine: each line says whose it is.
+    """
+    if sys.stdout.isatty():
+        with _live(several) as emit:
             yield emit
     else:
         yield _plain
@@ -56,7 +66,7 @@ def _plain(event: Event) -> None:
 
 
 @contextlib.contextmanager
-def _live() -> Iterator[Callable[[Event], None]]:
+def _live(several: bool) -> Iterator[Callable[[Event], None]]:
     """Finished phases stay as lines above; the running one is a line that moves."""
     from rich.console import Console
     from rich.live import Live
@@ -64,7 +74,10 @@ def _live() -> Iterator[Callable[[Event], None]]:
     from rich.text import Text
 
     console = Console(highlight=False)
-    running: dict[str, tuple[float, str, str]] = {}
+    running: dict[tuple[str, str], tuple[float, str, str]] = {}
+
+    def name_of(event: Event) -> str:
+        return f"{event.machine}: {title(event)}" if several else title(event)
 
     class Current:
         spinner = Spinner("dots", style="cyan")
@@ -73,6 +86,8 @@ def _live() -> Iterator[Callable[[Event], None]]:
             if not running:
                 return Text("")
             begun, name, text = list(running.values())[-1]
+            if len(running) > 1:
+                text = f"and {len(running) - 1} more"
             line = Text.assemble(
                 name, (f"  {time.monotonic() - begun:.1f} s", "dim"), (f"  {text}" if text else "", "dim")
             )
@@ -83,18 +98,19 @@ def _live() -> Iterator[Callable[[Event], None]]:
     with Live(Current(), console=console, refresh_per_second=12, transient=True) as live:
 
         def emit(event: Event) -> None:
+            key = (event.machine, event.step)
             if event.status == "begun":
-                running[event.step] = (time.monotonic(), title(event), "")
-            elif event.status == "progress" and event.step in running:
-                begun, name, _ = running[event.step]
-                running[event.step] = (begun, name, event.text)
+                running[key] = (time.monotonic(), name_of(event), "")
+            elif event.status == "progress" and key in running:
+                begun, name, _ = running[key]
+                running[key] = (begun, name, event.text)
             elif event.status == "warning":
                 live.console.print(Text.assemble(("! ", "yellow"), event.text))
             elif event.status in ("done", "failed"):
-                running.pop(event.step, None)
+                running.pop(key, None)
                 mark = ("✓ ", "green") if event.status == "done" else ("✗ ", "red")
                 detail = f"  {event.text}" if event.text and event.status == "done" else ""
-                line = Text.assemble(mark, f"{title(event):<29}", (f" {event.elapsed:6.1f} s", "dim"), detail)
+                line = Text.assemble(mark, f"{name_of(event):<29}", (f" {event.elapsed:6.1f} s", "dim"), detail)
                 live.console.print(line, soft_wrap=True)
 
         yield emit

@@ -21,6 +21,6 @@ def usable_endpoint(machine: Machine) -> Endpoint:
         )
     if machine.state is State.STOPPED:
         raise NotRunning(
-            f'"{machine.name}" is recorded as stopped', machine=machine.name, hint=f"pymachine status {machine.name}"
+            f'"{machine.name}" is recorded as stopped', machine=machine.name, hint=f"pymachine start {machine.name}"
         )
     return machine.endpoint

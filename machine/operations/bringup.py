@@ -31,7 +31,7 @@ def bring_up(op: Operation, driver: Driver, *, patient: bool) -> Machine:
     with op.step("endpoint") as step:
         ensure_client_certificate(store, machine, store_authority(store))
         verify_machine(op, machine)
-        step.summary = machine.endpoint.url if machine.endpoint else ""
+        step.summary = machine.url
     return machine
 
 

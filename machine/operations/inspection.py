@@ -34,7 +34,7 @@ def inspection(store: Store, machine: Machine) -> dict[str, Any]:
         "State": str(machine.state),
         "StateRecordedAt": machine.state_at,
         "CreatedAt": machine.created_at,
-        "URL": machine.endpoint.url if machine.endpoint else "",
+        "URL": machine.url,
         "Engine": machine.engine or "",
         "Host": dict(machine.facts),
         "HostKeys": [{"Type": key.split()[0], "Fingerprint": fingerprint(key)} for key in keys],

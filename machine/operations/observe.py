@@ -95,7 +95,7 @@ def _ask_endpoint(store: Store, machine: Machine, deadline: Deadline) -> Health 
 
 
 def _interrupted(machine: Machine, kind: str) -> Seen:
-    go_on = "create" if kind == "create" else "rm"
+    go_on = "rm" if kind == "remove" else kind
     trouble = f"{kind} was interrupted; go on: pymachine {go_on} {machine.name}"
     return Seen(machine=machine, state=State.ERROR, recorded=True, trouble=trouble)
 

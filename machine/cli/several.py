@@ -1,0 +1,54 @@
+"""A command on several machines at once: events drawn together, each failure shown, one exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from machine.errors import Cancelled, PymachineError
+from machine.model import Machine
+
+if TYPE_CHECKING:
+    from machine.driver import Driver
+    from machine.operations.operation import Settings
+    from machine.store.store import Store
+
+Action = Callable[["Store", Machine, "Driver", "Settings"], Machine]
+
+
+def run_on(directory: str, names: tuple[str, ...], action: Action, done: Callable[[Machine], str]) -> int:
+    """Do something with the machines named, side by side.
+
+    Args:
+        names: none means the machine "default"; an unknown one, and nothing is done to any.
+        action: from `machine.operations`.
+        done: one line about a machine when it has succeeded.
+
+    Returns:
+        The exit code: 0, or the worst of the errors'.
+    """
+    from machine.cli.context import ask_passphrase, cancelled_by_signals, meant, opened_store
+    from machine.cli.failures import show_error
+    from machine.cli.progress import shown
+    from machine.driver import load_driver
+    from machine.operations.many import for_each
+    from machine.operations.operation import Settings
+
+    with opened_store(directory) as store:
+        machines = [meant(store, name) for name in dict.fromkeys(names or (None,))]
+        with cancelled_by_signals() as cancellation, shown(several=len(machines) > 1) as emit:
+            settings = Settings(emit=emit, ask_passphrase=ask_passphrase, cancellation=cancellation)
+            outcomes = for_each(
+                machines, lambda machine: action(store, machine, load_driver(machine.spec.driver), settings)
+            )
+    code = 0
+    for _, outcome in outcomes:
+        if isinstance(outcome, Cancelled) and len(outcomes) == 1:
+            raise outcome
+        if isinstance(outcome, PymachineError):
+            code = max(code, show_error(outcome))
+        elif line := done(outcome):
+            click.echo(line)
+    return code
