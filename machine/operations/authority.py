@@ -7,7 +7,7 @@ import platform
 
 from machine.errors import StoreError
 from machine.model import Machine
-from machine.store.files import PUBLIC
+from machine.store.files import PUBLIC, Files
 from machine.store.store import Store
 from machine.trust.certificates import (
     Authority,
@@ -41,16 +41,21 @@ def store_authority(store: Store) -> Authority:
 def ensure_client_certificate(store: Store, machine: Machine, authority: Authority) -> None:
     """The client's certificate for one machine: made when missing, renewed in the last third of its life."""
     files = store.files(machine.name)
-    certificate, key = files.read("cert.pem"), files.read("key.pem")
     if files.read("ca.pem") != authority.pem:
         files.write("ca.pem", authority.pem, PUBLIC)
-    elif certificate is not None and key is not None:
-        if belongs_together(KeyPair(certificate, key)) and not needs_renewal(certificate):
-            return
+    elif _usable(files):
+        return
     user = f"{getpass.getuser()}@{platform.node()}"
     pair = new_client(authority, store=store.id, machine=machine.name, user=user)
     files.write("key.pem", pair.key)
     files.write("cert.pem", pair.certificate, PUBLIC)
+
+
+def _usable(files: Files) -> bool:
+    certificate, key = files.read("cert.pem"), files.read("key.pem")
+    if certificate is None or key is None:
+        return False
+    return belongs_together(KeyPair(certificate, key)) and not needs_renewal(certificate)
 
 
 def _read(store: Store) -> KeyPair | None:

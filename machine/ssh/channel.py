@@ -8,6 +8,7 @@ from machine.deadline import Deadline
 from machine.errors import HostUnreachable
 
 _LOOK_UP_SECONDS = 0.25  # how often a silent wait looks at its deadline and at a cancellation
+_PIECE = 65536
 _STDERR_KEPT = 65536  # the last of it: a host that talks for ever fills no memory here
 
 
@@ -20,14 +21,48 @@ class CommandChannel:
         self._stderr = b""
 
     def send(self, data: bytes) -> None:
-        """Write all of it to the command's stdin."""
-        self._channel.settimeout(self._deadline.remaining())
+        """Write all of it to the command's stdin.
+
+        Raises:
+            DeadlineExceeded, Cancelled, HostUnreachable.
+        """
+        left = memoryview(data)
+        while left:
+            left = left[self._send_some(left) :]
+
+    def _send_some(self, data: memoryview) -> int:
+        """As much as the host takes in a moment, and 0 when it takes nothing."""
+        self._channel.settimeout(self._deadline.remaining(_LOOK_UP_SECONDS))
         try:
-            self._channel.sendall(data)
+            return self._channel.send(bytes(data[:_PIECE]))
+        except TimeoutError:
+            self._keep_stderr()
+            self._deadline.check("the host to read on")
+            return 0
         except (OSError, paramiko.SSHException, EOFError) as error:
             raise HostUnreachable(
                 "the host stopped reading", layer="connection", cause=str(error) or "connection lost"
             ) from error
+
+    def exchange(self, data: bytes) -> bytes:
+        """Send all of it and collect all that the command prints, side by side: neither side waits for the other.
+
+        A command may end without reading its stdin; that is its own business.
+        """
+        left, parts = memoryview(data), []
+        while left:
+            while self._channel.recv_ready():
+                parts.append(self._channel.recv(_PIECE))
+            if self._channel.eof_received or self._channel.closed:
+                break
+            try:
+                left = left[self._send_some(left) :]
+            except HostUnreachable:
+                break  # it has ended; its last words and its status are still to come
+        self.close_stdin()
+        while part := self.recv(_PIECE):
+            parts.append(part)
+        return b"".join(parts)
 
     def close_stdin(self) -> None:
         """End of input for the command."""
@@ -81,4 +116,4 @@ class CommandChannel:
 
     def _keep_stderr(self) -> None:
         while self._channel.recv_stderr_ready():
-            self._stderr = (self._stderr + self._channel.recv_stderr(65536))[-_STDERR_KEPT:]
+            self._stderr = (self._stderr + self._channel.recv_stderr(_PIECE))[-_STDERR_KEPT:]

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import getpass
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 from machine.errors import HostUnreachable
 
 _SSH_SECONDS = 10
+_OTHER_DEFAULT = "Include ~/.ssh/config\nInclude /etc/ssh/ssh_config\nMatch all\n  User root\n"
 _KNOWN_HOSTS = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
 
 
@@ -32,6 +35,18 @@ class SSHConfig:
     host_key_alias: str | None = None
     known_hosts_files: tuple[str, ...] = _KNOWN_HOSTS
 
+    def expanded(self, text: str) -> str:
+        """A setting with its ``%`` tokens filled in, those that ``ssh -G`` leaves as they are."""
+        tokens = {
+            "%": "%",
+            "d": os.path.expanduser("~"),
+            "h": self.hostname,
+            "p": str(self.port),
+            "r": self.user,
+            "u": getpass.getuser(),
+        }
+        return re.sub(r"%(.)", lambda found: tokens.get(found[1], found[0]), text)
+
 
 def resolve(host: str, *, port: int | None, user: str | None) -> SSHConfig:
     """Resolve a host through the operator's ``~/.ssh/config``; what is given explicitly wins.
@@ -40,12 +55,12 @@ def resolve(host: str, *, port: int | None, user: str | None) -> SSHConfig:
         HostUnreachable: the operator's ssh configuration has an error.
     """
     settings = _from_ssh(host, port, user) if shutil.which("ssh") else _from_paramiko(host)
+    user = user or _configured_user(host, settings)
     files = " ".join((*settings.get("userknownhostsfile", ()), *settings.get("globalknownhostsfile", ()))).split()
-    return SSHConfig(
+    config = SSHConfig(
         hostname=_first(settings, "hostname") or host,
         port=port or int(_first(settings, "port") or 22),
-        user=user or _configured_user(settings),
-        identity_files=tuple(os.path.expanduser(path) for path in settings.get("identityfile", ())),
+        user=user,
         identities_only=_first(settings, "identitiesonly") == "yes",
         identity_agent=_first(settings, "identityagent"),
         proxy_jump=_set(_first(settings, "proxyjump")),
@@ -53,14 +68,24 @@ def resolve(host: str, *, port: int | None, user: str | None) -> SSHConfig:
         host_key_alias=_first(settings, "hostkeyalias"),
         known_hosts_files=tuple(os.path.expanduser(path) for path in files) or _KNOWN_HOSTS,
     )
+    identity_files = (config.expanded(os.path.expanduser(path)) for path in settings.get("identityfile", ()))
+    return dataclasses.replace(config, identity_files=tuple(identity_files))
 
 
-def _from_ssh(host: str, port: int | None, user: str | None) -> dict[str, list[str]]:
+def _from_ssh(host: str, port: int | None, user: str | None, config: str | None = None) -> dict[str, list[str]]:
     command = ["ssh", "-G"]
     command += ["-p", str(port)] if port else []
     command += ["-l", user] if user else []
+    command += ["-F", "/dev/stdin"] if config is not None else []
     try:
-        done = subprocess.run([*command, "--", host], capture_output=True, text=True, timeout=_SSH_SECONDS, check=False)
+        done = subprocess.run(
+            [*command, "--", host],
+            input=config or "",
+            capture_output=True,
+            text=True,
+            timeout=_SSH_SECONDS,
+            check=False,
+        )
     except subprocess.TimeoutExpired as error:
         raise _misconfigured(host, f"ssh -G did not answer within {_SSH_SECONDS} s") from error
     if done.returncode != 0:
@@ -88,10 +113,16 @@ def _misconfigured(host: str, cause: str) -> HostUnreachable:
     )
 
 
-def _configured_user(settings: dict[str, list[str]]) -> str:
+def _configured_user(host: str, settings: dict[str, list[str]]) -> str:
     """The configured user, else root, as docker-machine has it: ``ssh -G`` prints the local user where none is set."""
     user = _first(settings, "user")
-    return "root" if user is None or user == getpass.getuser() else user
+    if user is None:
+        return "root"
+    if user != getpass.getuser() or user == "root" or os.name == "nt" or not shutil.which("ssh"):
+        return user
+    # Configured, or only the local user's name? Asked again with another default, the answer tells.
+    again = _from_ssh(host, None, None, _OTHER_DEFAULT)
+    return _first(again, "user") or user
 
 
 def _first(settings: dict[str, list[str]], key: str) -> str | None:

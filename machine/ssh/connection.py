@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +17,17 @@ from machine.errors import HostKeyRejected, HostUnreachable, LoginRefused
 from machine.ssh.channel import CommandChannel
 from machine.ssh.credentials import Credentials
 from machine.ssh.hostkeys import HostKeyPolicy, Verdict, judge, preferred_types
+from machine.ssh.proxycommand import ProxyCommand
 from machine.ssh.socket import connect as connect_tcp
 
 _KEEPALIVE_SECONDS = 15
 _HANDSHAKE_SECONDS = 30.0
+_LOOK_UP_SECONDS = 0.25  # how often a silent wait looks at its deadline and at a cancellation
+_TYPES = (
+    ("ssh-ed25519",),
+    ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
+    ("ssh-rsa",),
+)
 # A host still booting refuses, is silent, or closes before its banner.
 _BOOTING = ("route", "port", "protocol")
 
@@ -56,7 +66,8 @@ class Connection:
         """Start a command on a channel of its own."""
         try:
             channel = self._transport.open_session(timeout=deadline.remaining(_HANDSHAKE_SECONDS))
-            channel.exec_command(command)
+            with _closed_after(channel, deadline.remaining(_HANDSHAKE_SECONDS)):
+                channel.exec_command(command)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise HostUnreachable("the SSH connection was lost", layer="connection", cause=str(error)) from error
         return CommandChannel(channel, deadline)
@@ -64,13 +75,8 @@ class Connection:
     def run(self, command: str, deadline: Deadline, stdin: bytes = b"") -> Completed:
         """Run a command to its end and collect what it printed."""
         with self.open(command, deadline) as channel:
-            if stdin:
-                channel.send(stdin)
-            channel.close_stdin()
-            parts = []
-            while data := channel.recv(65536):
-                parts.append(data)
-            return Completed(channel.exit_status(), b"".join(parts), channel.stderr())
+            stdout = channel.exchange(stdin)
+            return Completed(channel.exit_status(), stdout, channel.stderr())
 
     def stream_to(self, host: str, port: int, deadline: Deadline) -> paramiko.Channel:
         """A TCP connection that starts on the host; raises ``HostUnreachable``."""
@@ -136,65 +142,93 @@ def connect(
         return patient and isinstance(error, HostUnreachable) and error.layer in _BOOTING
 
     def attempt_known_types() -> Connection:
-        types = preferred_types(policy)
-        if policy.pinned or policy.fingerprint is None:
-            return attempt(types)
-        return _attempt_each_type(attempt)
+        if policy.fingerprint is not None and not policy.pinned:
+            return _attempt_each_type(attempt)
+        # The known types first, then the others: a host that now has another type only has changed, and is told so.
+        return attempt([*preferred_types(policy), *itertools.chain(*_TYPES)])
 
     return deadline.retry(attempt_known_types, retryable=retryable, first=0.02, longest=1.0, on_retry=on_retry)
 
 
 def _attempt_each_type(attempt: Callable[[Sequence[str]], Connection]) -> Connection:
     """The operator vouched for one key and did not say of which type; a host presents one type at a time."""
-    failure: HostKeyRejected | None = None
-    for types in (
-        ["ssh-ed25519"],
-        ["ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"],
-        ["rsa-sha2-512", "rsa-sha2-256"],
-    ):
+    rejected: HostKeyRejected | None = None
+    unreached: HostUnreachable | None = None
+    for types in _TYPES:
         try:
             return attempt(types)
         except HostKeyRejected as error:
-            failure = failure or error
+            rejected = rejected or error
         except HostUnreachable as error:
             if error.layer != "protocol":
                 raise
-    raise failure or HostUnreachable("the host and pymachine share no SSH algorithm", layer="protocol")
+            unreached = unreached or error
+    failure = rejected or unreached
+    assert failure is not None  # noqa: S101 - each attempt left one
+    raise failure
 
 
 def _handshake(host: str, port: int, sock: Any, types: Sequence[str], deadline: Deadline) -> paramiko.Transport:
+    """Agree on keys with what answers; ``types`` are the host keys it may present, the best first."""
+    within = Deadline(deadline.remaining(_HANDSHAKE_SECONDS), cancellation=deadline.cancellation)
     transport = paramiko.Transport(sock)
     try:
         options = transport.get_security_options()
-        if types:
-            # A key line names its type, RSA signatures have names of their own (RFC 8332).
-            wanted = [name for each in types for name in _signatures(each) if name in options.key_types]
-            options.key_types = tuple(wanted) or options.key_types
-        seconds = deadline.remaining(_HANDSHAKE_SECONDS)
-        transport.banner_timeout = seconds
-        transport.start_client(timeout=seconds)
-    except (paramiko.SSHException, OSError, EOFError) as error:
+        # A key line names its type, RSA signatures have names of their own (RFC 8332).
+        wanted = dict.fromkeys(name for each in types for name in _signatures(each) if name in options.key_types)
+        options.key_types = tuple(wanted)
+        transport.banner_timeout = within.remaining()
+        done = threading.Event()
+        transport.start_client(event=done)
+        while not done.wait(within.remaining(_LOOK_UP_SECONDS)):
+            within.cancellation.check()
+            if within.passed:
+                raise paramiko.SSHException(f"no answer in {within.seconds:.1f} s")
+        if not transport.is_active():
+            raise transport.get_exception() or paramiko.SSHException("it ended the connection")
+        return transport
+    except BaseException as error:
         transport.close()
+        sock.close()
+        if not isinstance(error, (paramiko.SSHException, OSError, EOFError)):
+            raise
+        said = sock.said() if isinstance(sock, ProxyCommand) else ""
         raise HostUnreachable(
             f"what answers on {host}:{port} does not complete an SSH handshake",
             layer="protocol",
-            cause=str(error) or type(error).__name__,
+            cause=said or str(error) or "it ended the connection",
             hint=f"try: ssh -v -p {port} {host}",
         ) from error
-    return transport
+
+
+@contextlib.contextmanager
+def _closed_after(channel: paramiko.Channel, seconds: float) -> Iterator[None]:
+    """Paramiko waits for ever for the answer to some requests; closing the channel ends that wait."""
+    watchdog = threading.Timer(seconds, channel.close)
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        yield
+    finally:
+        watchdog.cancel()
 
 
 def _log_in(transport: paramiko.Transport, host: str, user: str, credentials: Credentials, deadline: Deadline) -> None:
     failure = "no key could be offered"
-    transport.auth_timeout = deadline.remaining(_HANDSHAKE_SECONDS)
     for key in credentials.offered():
+        deadline.check("the login")
+        transport.auth_timeout = deadline.remaining(_HANDSHAKE_SECONDS)
         try:
             missing = transport.auth_publickey(user, key)
         except paramiko.BadAuthenticationType as error:
             failure = f"the host allows only: {', '.join(error.allowed_types)}"
             break
         except (paramiko.AuthenticationException, ValueError) as error:
+            deadline.check("the login")
             failure = str(error) or "refused"
+            if not transport.is_active():
+                failure = "the host ended the connection; it may allow fewer keys than there are to try"
+                break
             continue
         except (paramiko.SSHException, OSError, EOFError) as error:
             failure = f"the host ended the connection: {error or type(error).__name__}"
@@ -213,4 +247,3 @@ def _log_in(transport: paramiko.Transport, host: str, user: str, credentials: Cr
 
 def _signatures(key_type: str) -> tuple[str, ...]:
     return ("rsa-sha2-512", "rsa-sha2-256") if key_type == "ssh-rsa" else (key_type,)
-

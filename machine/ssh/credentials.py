@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import paramiko
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from machine.errors import LoginRefused, UsageError
+from machine.ssh.agent import opened_agent
 
 # Given a key's path, the passphrase; None: the operator cannot be asked, or did not answer.
 AskPassphrase = Callable[[str], "str | None"]
@@ -28,18 +33,26 @@ class Credentials:
     machine_key: str | None = None  # path; unencrypted, ours
     identity_files: tuple[str, ...] = ()  # the operator's
     required_identity: str | None = None  # given explicitly: it must be readable, and is offered first
-    use_agent: bool = False
+    agent: str | None = "none"  # ssh's IdentityAgent: a socket's path, None for $SSH_AUTH_SOCK, "none" for no agent
+    identities_only: bool = False  # of the agent's keys, only those of the files
     ask_passphrase: AskPassphrase = never_ask
     tried: list[str] = field(default_factory=list)  # filled in: what to tell when all fail
 
     def offered(self) -> Iterator[paramiko.PKey]:
         """The keys that can be read; those with a passphrase come last, so that it is asked only when needed."""
+        self.tried.clear()
         if self.machine_key is not None:
-            yield self._named(paramiko.Ed25519Key.from_private_key_file(self.machine_key), "the machine's own key")
+            yield self._named(_own(self.machine_key), "the machine's own key")
             return
+        with opened_agent(self.agent) as agent_keys:
+            yield from self._operators(list(agent_keys))
+
+    def _operators(self, agent_keys: list[paramiko.AgentKey]) -> Iterator[paramiko.PKey]:
         locked: list[str] = []
         files = (self.required_identity, *self.identity_files) if self.required_identity else self.identity_files
-        agent_keys = list(self._agent_keys()) if self.use_agent else []
+        if self.identities_only:
+            ours = {_public_half(path) for path in files}
+            agent_keys = [key for key in agent_keys if key.get_base64() in ours]
         held = {key.get_base64() for key in agent_keys}
         if self.required_identity:
             # An agent that holds the given key knows its passphrase already.
@@ -64,12 +77,6 @@ class Credentials:
             yield self._named(key, f"ssh-agent: {key.comment or key.get_name()}")
         for path in locked:
             yield from self._unlocked(path)
-
-    def _agent_keys(self) -> Iterator[paramiko.AgentKey]:
-        try:
-            yield from paramiko.Agent().get_keys()
-        except paramiko.SSHException:
-            return  # the agent is gone, or speaks another language: the files remain
 
     def _unlocked(self, path: str) -> Iterator[paramiko.PKey]:
         passphrase = self.ask_passphrase(path)
@@ -103,17 +110,52 @@ def operator_credentials(
     files = identity_files or tuple(os.path.expanduser(path) for path in _DEFAULT_FILES)
     return Credentials(
         identity_files=() if required and identities_only else files,
+        identities_only=identities_only,
         required_identity=os.path.expanduser(required) if required else None,
-        use_agent=agent != "none",
+        agent=agent,
         ask_passphrase=ask_passphrase,
     )
 
 
-def _load(path: str, passphrase: str | None = None) -> paramiko.PKey:
+def _own(path: str) -> paramiko.PKey:
     try:
-        return paramiko.PKey.from_path(path, passphrase)
+        return paramiko.Ed25519Key.from_private_key_file(path)
+    except (OSError, ValueError, paramiko.SSHException) as error:
+        raise LoginRefused(
+            "the machine's own key cannot be read",
+            cause=f"{path}: {(error.strerror if isinstance(error, OSError) else None) or error}",
+            hint="restore it from a backup of the store",
+        ) from error
+
+
+def _load(path: str, passphrase: str | None = None) -> paramiko.PKey:
+    """Read a key file of any type and format.
+
+    Not ``PKey.from_path``: it takes no passphrase that cryptography would take, and fails on half of all ECDSA keys.
+    """
+    with open(path, "rb") as file:
+        data = file.read()
+    password = passphrase.encode() if passphrase is not None else None
+    key: object
+    try:
+        try:
+            key = serialization.load_ssh_private_key(data, password)
+        except ValueError:
+            key = serialization.load_pem_private_key(data, password)
     except TypeError as error:  # what `cryptography` says of a key that is encrypted
         raise paramiko.PasswordRequiredException(str(error)) from error
+    except UnsupportedAlgorithm as error:
+        raise paramiko.SSHException(str(error)) from error
+    if isinstance(key, rsa.RSAPrivateKey):
+        return paramiko.RSAKey(key=key)
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return paramiko.ECDSAKey(vals=(key, key.public_key()))
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        plain = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+        )
+        return paramiko.Ed25519Key.from_private_key(io.StringIO(plain.decode("ascii")))
+    raise paramiko.SSHException("a key of this type cannot be used")
 
 
 def _public_half(path: str) -> str | None:

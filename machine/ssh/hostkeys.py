@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import binascii
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import paramiko
 
-from machine.errors import HostKeyRejected
+from machine.errors import HostKeyRejected, UsageError
 from machine.trust.sshkeys import fingerprint
 
 
@@ -52,7 +53,7 @@ def known_hosts_name(host: str, port: int) -> str:
 
 
 def preferred_types(policy: HostKeyPolicy) -> Sequence[str]:
-    """The key types to ask the host for: those that are known of it, or none in particular."""
+    """The key types to ask the host for first: those that are known of it, or none in particular."""
     known = policy.pinned or _look_up(policy).accepted
     return sorted({line.split()[0] for line in known})
 
@@ -121,13 +122,27 @@ def _read_line(line: str, name: str, known: _Known) -> None:
     fields = (rest if revoked else line).split()
     if len(fields) < 3 or fields[0].startswith("#"):
         return
-    if any(_matches(pattern, name) for pattern in fields[0].split(",")):
-        (known.revoked if revoked else known.accepted).add(f"{fields[1]} {fields[2]}")
+    key = f"{fields[1]} {fields[2]}"
+    if not _is_for(fields[0].split(","), name):
+        return
+    try:
+        fingerprint(key)
+    except UsageError:
+        return  # a damaged line is no reason to believe anything
+    (known.revoked if revoked else known.accepted).add(key)
+
+
+def _is_for(patterns: Sequence[str], name: str) -> bool:
+    """Whether a line is about this host, as sshd(8) says: any pattern may match, and none with ``!`` before it."""
+    if any(pattern.startswith("!") and _matches(pattern[1:], name) for pattern in patterns):
+        return False
+    return any(_matches(pattern, name) for pattern in patterns)
 
 
 def _matches(pattern: str, name: str) -> bool:
     if not pattern.startswith("|1|"):
-        return pattern.lower() == name.lower()
+        wanted = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+        return re.fullmatch(wanted, name, re.IGNORECASE) is not None
     try:
         return bool(paramiko.HostKeys.hash_host(name, pattern) == pattern)
     except (AssertionError, IndexError, binascii.Error):

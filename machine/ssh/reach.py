@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import paramiko
-
 from machine.deadline import Deadline
 from machine.errors import HostUnreachable
 from machine.ssh.config import SSHConfig, resolve
 from machine.ssh.connection import Connection, OpenStream, connect
 from machine.ssh.credentials import AskPassphrase, Credentials, operator_credentials
 from machine.ssh.hostkeys import HostKeyPolicy, known_hosts_name
+from machine.ssh.proxycommand import ProxyCommand
 
 _MOST_BASTIONS = 8  # a configuration whose jumps jump to themselves ends here
 
@@ -91,10 +90,9 @@ def _operator(config: SSHConfig, identity_file: str | None, ask_passphrase: AskP
 def _stream(config: SSHConfig, bastion: Connection | None) -> OpenStream | None:
     if bastion is not None:
         return lambda deadline: bastion.stream_to(config.hostname, config.port, deadline)
-    command = config.proxy_command
-    if command is not None:
-        expanded = command.replace("%h", config.hostname).replace("%p", str(config.port)).replace("%r", config.user)
-        return lambda _deadline: paramiko.ProxyCommand(expanded)
+    if config.proxy_command is not None:
+        command = config.expanded(config.proxy_command)
+        return lambda _deadline: ProxyCommand(command)
     return None
 
 
@@ -113,7 +111,8 @@ def _bastion(config: SSHConfig, deadline: Deadline, ask: AskPassphrase, left: in
         for jump in config.proxy_jump.split(","):
             user, host, port = _split_jump(jump.strip())
             hop = resolve(host, port=port, user=user)
-            below = connection or _bastion(hop, deadline, ask, left - 1)
+            # What was opened so far is closed with `connection` if the next one fails.
+            connection = below = connection or _bastion(hop, deadline, ask, left - 1)
             policy = HostKeyPolicy(
                 known_hosts_files=hop.known_hosts_files,
                 known_hosts_name=hop.host_key_alias or known_hosts_name(hop.hostname, hop.port),
