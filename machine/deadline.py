@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from machine.errors import Cancelled, DeadlineExceeded
+from machine.errors import Cancelled, DeadlineExceeded, PymachineError
 
 T = TypeVar("T")
 
@@ -21,15 +21,32 @@ class Cancellation:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._reason: PymachineError | None = None
+        self._children: list[Cancellation] = []
 
-    def cancel(self) -> None:
-        """Ask everything that waits to stop between steps."""
+    def cancel(self, reason: PymachineError | None = None) -> None:
+        """Ask everything that waits to stop between steps.
+
+        Args:
+            reason: what they raise; left out: `Cancelled`.
+        """
+        self._reason = self._reason or reason
         self._event.set()
+        for child in self._children:
+            child.cancel(reason)
 
     def check(self) -> None:
-        """Raise `Cancelled` when cancelled."""
+        """Raise the reason, when cancelled."""
         if self._event.is_set():
-            raise Cancelled("stopped before it was finished")
+            raise self._reason or Cancelled("stopped before it was finished")
+
+    def child(self) -> Cancellation:
+        """One that can be cancelled alone, and is cancelled with this one."""
+        child = Cancellation()
+        self._children.append(child)
+        if self._event.is_set():
+            child.cancel(self._reason)
+        return child
 
     def sleep(self, seconds: float) -> None:
         """Sleep that a cancellation ends at once."""

@@ -15,7 +15,7 @@ from machine.operations.bringup import bring_up
 from machine.operations.hostconnection import MACHINE_KEY
 from machine.operations.operation import Operation, Settings
 from machine.store.files import PUBLIC
-from machine.store.journal import Entry
+from machine.store.lease import Entry
 from machine.store.store import Store
 from machine.trust.sshkeys import new_private_key, public_line
 
@@ -44,6 +44,8 @@ def create(store: Store, spec: Spec, driver: Driver, options: Any, settings: Set
         with op.step("reserve") as step:
             request = _reserve(store, entry, spec, request, private_key)
             step.summary = f"{spec.driver}" + (", going on where it stopped" if entry.resumed else "")
+            if entry.taken_from:
+                step.warn(f"taken over from {entry.taken_from}")
 
         with op.step("instance") as step:
             instance = driver.create(request, entry.token, step)
@@ -67,7 +69,7 @@ def check_name(store: Store, name: str) -> None:
             hint="letters, digits, '-' and '.', beginning with a letter or a digit, at most 63",
         )
     found = store.machines.find(name)
-    if found is None or store.journal.may_resume_create(found):
+    if found is None or store.history.may_resume_create(found):
         return
     raise NameTaken(
         f'a machine "{found.name}" exists',
@@ -79,7 +81,7 @@ def check_name(store: Store, name: str) -> None:
 def unfinished(store: Store, name: str) -> Spec | None:
     """The spec of a machine of this name whose create was begun and not finished."""
     found = store.machines.find(name)
-    return found.spec if found is not None and store.journal.may_resume_create(found) else None
+    return found.spec if found is not None and store.history.may_resume_create(found) else None
 
 
 def _reserve(store: Store, entry: Entry, spec: Spec, request: dict[str, Any], private_key: bytes) -> dict[str, Any]:

@@ -40,5 +40,5 @@ def inspection(store: Store, machine: Machine) -> dict[str, Any]:
         "HostKeys": [{"Type": key.split()[0], "Fingerprint": fingerprint(key)} for key in keys],
         "TLS": {"ServerCertSANs": list(machine.spec.tls_san), "CertPath": files.directory},
         "Error": machine.error or "",
-        "Timeline": store.journal.timeline(machine),
+        "Timeline": store.history.timeline(machine),
     }

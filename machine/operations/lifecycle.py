@@ -112,7 +112,7 @@ def _finished(store: Store, machine: Machine) -> Instance:
     Raises:
         NotRunning: it has not; names the command that goes on.
     """
-    if machine.instance is None or store.journal.may_resume_create(machine):
+    if machine.instance is None or store.history.may_resume_create(machine):
         raise NotRunning(
             f'"{machine.name}" was begun and not finished',
             machine=machine.name,

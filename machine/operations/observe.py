@@ -60,7 +60,7 @@ def observe(
             for number, machine in enumerate(group):
                 answers[machine.id] = said if isinstance(said, str) else said[number]
         seen = []
-        interrupted = store.journal.interrupted()
+        interrupted = store.history.interrupted()
         for machine in machines:
             if machine.id in interrupted:
                 seen.append(_interrupted(machine, interrupted[machine.id]))

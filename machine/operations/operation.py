@@ -12,8 +12,10 @@ from machine.deadline import Cancellation, Deadline
 from machine.errors import OperationInProgress, PymachineError
 from machine.model import Event, State
 from machine.ssh.credentials import AskPassphrase, never_ask
-from machine.store.journal import Entry
+from machine.store.lease import Entry
 from machine.store.store import Store
+
+_FENCE_SECONDS = 0.2  # a read of the store costs 50 µs, and waits ask every 10 ms
 
 Emit = Callable[[Event], None]
 
@@ -56,8 +58,8 @@ class Step:
         self.operation.store.journal.record_resource(self.operation.entry, id, {"kind": kind, **data})
 
     def check(self) -> None:
-        """Raise when it is time to stop."""
-        self.operation.deadline.check(f"the step {self.name}")
+        """Raise when it is time to stop, or when another process has taken the operation over."""
+        self.operation.check(f"the step {self.name}")
 
 
 class Operation:
@@ -72,8 +74,10 @@ class Operation:
         self.machine = machine
         self.kind = kind
         self.settings = settings
-        self.deadline = Deadline(settings.timeout, cancellation=settings.cancellation)
+        # Its own, below the caller's: one operation of many can be cancelled alone.
+        self.deadline = Deadline(settings.timeout, cancellation=settings.cancellation.child())
         self._current: Step | None = None
+        self._fence_checked = 0.0
         self._exit = contextlib.ExitStack()  # what the steps share, as the connection: closed with the operation
         self._finished = False
 
@@ -89,6 +93,14 @@ class Operation:
         self.store.journal.step(self.entry, name, "done", event, step.result)
         self.settings.emit(event)
         self._current = None
+
+    def check(self, waiting_for: str) -> None:
+        """Raise when it is time to stop; what acts on a provider or a host calls this before every effect."""
+        self.deadline.check(waiting_for)
+        now = time.monotonic()
+        if now - self._fence_checked > _FENCE_SECONDS:
+            self.store.journal.check_fence(self.entry)
+            self._fence_checked = now
 
     def report(self, step: Step, status: str, text: str) -> None:
         """An event of a running step: shown, and kept in the machine's timeline."""
@@ -111,10 +123,16 @@ class Operation:
         self._finished = True
 
     def __enter__(self) -> Operation:
+        self.store.heartbeats.keep(self.entry, self._stop)
         return self
+
+    def _stop(self, reason: PymachineError) -> None:
+        """From the heartbeat's thread: taken over, or asked to cancel."""
+        self.deadline.cancellation.cancel(reason)
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self._exit.close()
+        self.store.heartbeats.release(self.entry)
         if error is None or self._finished:
             return
         step = self._current.name if self._current else None

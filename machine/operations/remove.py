@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 from machine.bootstrap import session
 from machine.bootstrap.stub import command as bootstrap_command
+from machine.deadline import Deadline
 from machine.driver import Driver
 from machine.errors import BootstrapFailed, HostKeyRejected, HostUnreachable, LoginRefused, PymachineError
 from machine.model import Machine
 from machine.operations.converge import host_events, wanted_document
 from machine.operations.hostconnection import connect_to_host
 from machine.operations.operation import Operation, Settings
+from machine.store.orphans import Orphan
 from machine.store.store import Store
 
+_CANCEL_SECONDS = 15.0  # three heartbeats: by then a live owner has heard it and stopped at its next check
 # The agent can take itself away; on a host that we do not reach, someone else has to say so.
 _BY_HAND = "python3 -I -S /var/lib/pymachine-agent/current uninstall"
 
@@ -32,11 +38,13 @@ def remove(
         PymachineError: something could not be removed; the record is kept, and says what still exists.
     """
     complete, left_behind = True, ""
-    entry = store.journal.begin(machine, "remove")
+    if force:
+        _cancel_running(store, machine, settings)
+    entry = store.journal.begin(machine, "remove", force=force)
     with Operation(store, entry, machine.name, "remove", settings) as op:
         # A host that stays has the agent taken off; one that goes takes it along. The converge says that it sends
         # something before it does: a create that was refused earlier than that has left nothing on the host.
-        stays = not driver.capabilities.creates and store.journal.ever_reported(machine, "converge")
+        stays = not driver.capabilities.creates and store.history.ever_reported(machine, "converge")
         if stays and not keep_agent and not store.journal.step_done(entry, "uninstall"):
             try:
                 _uninstall(op, machine, driver)
@@ -57,7 +65,7 @@ def remove(
                 if not force:
                     raise
                 complete = False
-                store.journal.record_orphan(entry, machine, provider_id, token, data, str(error))
+                store.orphans.record(entry, _orphan(machine, provider_id, token, data, str(error)))
                 step.warn(f"{provider_id} may still exist: {error}")
 
         with op.step("forget") as step:
@@ -80,3 +88,25 @@ def _uninstall(op: Operation, machine: Machine, driver: Driver) -> None:
         step.result["kept"] = list(left.kept)
         if left.kept:
             step.summary = f"kept on the host: {', '.join(left.kept)}"
+
+
+def _cancel_running(store: Store, machine: Machine, settings: Settings) -> None:
+    """Ask whoever is at this machine to stop, and wait for it; one that does not react is fenced off afterwards."""
+    if not store.journal.request_cancel(machine):
+        return
+    waiting = Deadline(_CANCEL_SECONDS, cancellation=settings.cancellation.child())
+    while store.journal.is_held(machine) and not waiting.passed:
+        waiting.cancellation.sleep(0.05)
+
+
+def _orphan(machine: Machine, id: str, token: str, data: dict[str, Any], reason: str) -> Orphan:
+    return Orphan(
+        driver=machine.spec.driver,
+        kind=str(data.get("kind", "instance")),
+        id=id,
+        machine=machine.name,
+        token=token,
+        data=data,
+        reason=reason,
+        found_at=time.time(),
+    )

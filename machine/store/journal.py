@@ -12,25 +12,23 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from machine.errors import MachineNotFound, NameTaken, OperationInProgress
+from machine.errors import NameTaken
 from machine.model import Event, Instance, Machine, Spec, State
 from machine.store import machines
 from machine.store.database import Database
-from machine.store.owner import Owner
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A running operation as this process holds it."""
-
-    id: int
-    machine: int
-    token: str
-    epoch: int
-    resumed: bool  # it was begun before, by a process that is gone or an attempt that failed
+from machine.store.lease import (
+    Entry,
+    close_abandoned,
+    fenced,
+    is_held,
+    last_operation,
+    open_operation,
+    refuse_when_held,
+    take_over,
+    taken_over,
+)
 
 
 class Journal:
@@ -50,14 +48,14 @@ class Journal:
             row = db.execute("SELECT * FROM machines WHERE name_key = ?", (spec.name.casefold(),)).fetchone()
             if row is None:
                 machine = machines.insert(db, spec, time.time())
-                entry = _open(db, machine, spec.name, "create", uuid.uuid4().hex)
+                entry = open_operation(db, machine, spec.name, "create", spec.driver, uuid.uuid4().hex)
                 db.execute(
                     "INSERT INTO instances (machine_id, driver, provider_id, token) VALUES (?, ?, '', ?)",
                     (machine, spec.driver, entry.token),
                 )
                 return entry
-            last = _last(db, row["id"])
-            _refuse_when_running(last, row["name"])
+            last = last_operation(db, row["id"])
+            refuse_when_held(last, row["name"])
             if last is None or last["kind"] != "create" or last["status"] == "done":
                 raise NameTaken(
                     f'a machine "{row["name"]}" exists',
@@ -72,33 +70,49 @@ class Journal:
                     hint=f"repeat the first options to go on, or start over: pymachine rm {row['name']}",
                 )
             db.execute("UPDATE machines SET state = ?, error = NULL WHERE id = ?", (State.CREATING.value, row["id"]))
-            return _take_over(db, last)
+            return take_over(db, last)
 
-    def begin(self, machine: Machine, kind: str) -> Entry:
-        """Open an operation on a machine that exists.
+    def begin(self, machine: Machine, kind: str, *, force: bool = False) -> Entry:
+        """Open an operation on a machine that exists, or take up one of this kind that was not finished.
+
+        Args:
+            force: fence off another operation, whoever holds it.
 
         Raises:
             OperationInProgress: another process is at it.
             MachineNotFound: another process has removed it since it was looked up.
         """
         with self._database.write() as db:
-            last = _last(db, machine.id)
-            _refuse_when_running(last, machine.name)
+            last = last_operation(db, machine.id)
+            if not force:
+                refuse_when_held(last, machine.name)
             if last is not None and last["kind"] == kind and last["status"] != "done":
-                return _take_over(db, last)
-            if last is not None and last["status"] == "running":  # its owner is dead, and it will not go on
-                db.execute(
-                    "UPDATE operations SET status = 'failed', error = 'interrupted', epoch = epoch + 1 WHERE id = ?",
-                    (last["id"],),
-                )
-            return _open(db, machine.id, machine.name, kind, uuid.uuid4().hex)
+                return take_over(db, last)
+            taken_from = close_abandoned(db, last) if last is not None and last["status"] == "running" else ""
+            entry = open_operation(db, machine.id, machine.name, kind, machine.spec.driver, uuid.uuid4().hex)
+            return dataclasses.replace(entry, taken_from=taken_from)
 
-    def may_resume_create(self, machine: Machine) -> bool:
-        """Whether ``create`` of this name goes on with what was begun (by whom, the reservation finds out)."""
+    def request_cancel(self, machine: Machine) -> bool:
+        """Ask whoever runs an operation on this machine to stop; True while somebody is at it."""
+        with self._database.write() as db:
+            last = last_operation(db, machine.id)
+            if last is None or not is_held(last):
+                return False
+            db.execute("UPDATE operations SET cancel_requested = 1 WHERE id = ?", (last["id"],))
+            return True
+
+    def is_held(self, machine: Machine) -> bool:
+        """Whether some process is at this machine."""
         rows = self._database.read(
-            "SELECT kind, status FROM operations WHERE machine_id = ? ORDER BY id DESC LIMIT 1", (machine.id,)
+            "SELECT * FROM operations WHERE machine_id = ? ORDER BY id DESC LIMIT 1", (machine.id,)
         )
-        return bool(rows) and rows[0]["kind"] == "create" and rows[0]["status"] != "done"
+        return bool(rows) and is_held(rows[0])
+
+    def check_fence(self, entry: Entry) -> None:
+        """Raise `OperationInProgress` when the operation was taken over; reads only."""
+        rows = self._database.read("SELECT epoch FROM operations WHERE id = ?", (entry.id,))
+        if not rows or rows[0]["epoch"] != entry.epoch:
+            raise taken_over()
 
     def request(self, entry: Entry) -> dict[str, Any] | None:
         """The resolved request that was recorded, when there is one: a resume asks for the same thing."""
@@ -108,12 +122,12 @@ class Journal:
     def record_request(self, entry: Entry, request: Mapping[str, Any]) -> None:
         """The intent: written before the driver is called."""
         with self._database.write() as db:
-            _fenced(db, entry, "request = ?", json.dumps(dict(request)))
+            fenced(db, entry, "request = ?", json.dumps(dict(request)))
 
     def record_resource(self, entry: Entry, id: str, data: Mapping[str, Any]) -> None:
         """An id that appeared inside the driver's create."""
         with self._database.write() as db:
-            _fenced(db, entry, "heartbeat = ?", time.time())
+            fenced(db, entry, "heartbeat = ?", time.time())
             db.execute(
                 "UPDATE instances SET provider_id = ?, data = ? WHERE machine_id = ?",
                 (id, json.dumps(dict(data)), entry.machine),
@@ -122,7 +136,7 @@ class Journal:
     def record_instance(self, entry: Entry, instance: Instance) -> None:
         """Record what the driver returned: from now on the host can be reached."""
         with self._database.write() as db:
-            _fenced(db, entry, "heartbeat = ?", time.time())
+            fenced(db, entry, "heartbeat = ?", time.time())
             db.execute(
                 "UPDATE instances SET provider_id = ?, access = ?, data = ? WHERE machine_id = ?",
                 (
@@ -137,7 +151,7 @@ class Journal:
     def record_converged(self, entry: Entry, *, url: str, engine: str, facts: Mapping[str, Any]) -> None:
         """Record what the host said at the end of a converge, and where its endpoint is."""
         with self._database.write() as db:
-            _fenced(db, entry, "heartbeat = ?", time.time())
+            fenced(db, entry, "heartbeat = ?", time.time())
             db.execute(
                 "UPDATE machines SET url = ?, engine = ?, facts = ? WHERE id = ?",
                 (url, engine, json.dumps(dict(facts)), entry.machine),
@@ -150,77 +164,6 @@ class Journal:
         )
         return bool(rows)
 
-    def ever_reported(self, machine: Machine, step: str) -> bool:
-        """Whether in any operation on this machine this step came as far as saying what it does."""
-        rows = self._database.read(
-            "SELECT 1 FROM events e JOIN operations o ON o.id = e.operation_id"
-            " WHERE o.machine_id = ? AND e.step = ? AND e.status IN ('progress', 'warning', 'done') LIMIT 1",
-            (machine.id, step),
-        )
-        return bool(rows)
-
-    def timeline(self, machine: Machine) -> list[dict[str, Any]]:
-        """The operations on a machine with their steps, the oldest first."""
-        operations = self._database.read("SELECT * FROM operations WHERE machine_id = ? ORDER BY id", (machine.id,))
-        steps = self._database.read(
-            "SELECT s.* FROM steps s JOIN operations o ON o.id = s.operation_id WHERE o.machine_id = ?"
-            " ORDER BY s.begun_at",
-            (machine.id,),
-        )
-        return [
-            {
-                "Operation": each["kind"],
-                "Status": each["status"],
-                "StartedAt": each["started_at"],
-                "FinishedAt": each["finished_at"],
-                "Error": each["error"] or "",
-                "Steps": [
-                    {
-                        "Name": step["name"],
-                        "Status": step["status"],
-                        "BegunAt": step["begun_at"],
-                        "EndedAt": step["ended_at"],
-                        "Result": json.loads(step["result"] or "{}"),
-                    }
-                    for step in steps
-                    if step["operation_id"] == each["id"]
-                ],
-            }
-            for each in operations
-        ]
-
-    def interrupted(self) -> dict[int, str]:
-        """Machines whose last operation is recorded as running by a process that is gone, and which operation."""
-        rows = self._database.read(
-            "SELECT * FROM operations WHERE status = 'running' AND machine_id IS NOT NULL ORDER BY id"
-        )
-        return {
-            row["machine_id"]: row["kind"]
-            for row in rows
-            if Owner(row["owner_host"], row["owner_pid"], row["owner_started"]).is_dead()
-        }
-
-    def record_orphan(
-        self, entry: Entry, machine: Machine, id: str, token: str, data: Mapping[str, Any], reason: str
-    ) -> None:
-        """Remember what could not be removed, when the machine's own record is about to go."""
-        with self._database.write() as db:
-            _fenced(db, entry, "heartbeat = ?", time.time())
-            db.execute(
-                "INSERT OR REPLACE INTO orphans (driver, kind, provider_id, machine, token, data, reason, found_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    machine.spec.driver,
-                    str(data.get("kind", "instance")),
-                    id,
-                    machine.name,
-                    token,
-                    json.dumps(dict(data)),
-                    reason,
-                    time.time(),
-                ),
-            )
-
     def recorded_instance(self, machine: Machine) -> tuple[str, str, dict[str, Any]]:
         """What is recorded of a machine's instance: provider's id, token and the driver's notes."""
         rows = self._database.read("SELECT provider_id, token, data FROM instances WHERE machine_id = ?", (machine.id,))
@@ -230,7 +173,7 @@ class Journal:
         """A step's begin or end, with its event, in one transaction."""
         now = time.time()
         with self._database.write() as db:
-            _fenced(db, entry, "heartbeat = ?", now)
+            fenced(db, entry, "heartbeat = ?", now)
             if status == "begun":
                 db.execute(
                     "INSERT INTO steps (operation_id, name, status, begun_at) VALUES (?, ?, 'begun', ?) "
@@ -247,14 +190,14 @@ class Journal:
     def event(self, entry: Entry, event: Event) -> None:
         """Something a step reports on its way."""
         with self._database.write() as db:
-            _fenced(db, entry, "heartbeat = ?", time.time())
+            fenced(db, entry, "heartbeat = ?", time.time())
             _insert_event(db, entry, event)
 
     def finish(self, entry: Entry, *, state: State | None, error: str | None = None) -> None:
         """Close the operation and say in the same breath what the machine is now; None leaves the state as it is."""
         now = time.time()
         with self._database.write() as db:
-            _fenced(db, entry, "status = ?", "failed" if error else "done")
+            fenced(db, entry, "status = ?", "failed" if error else "done")
             db.execute("UPDATE operations SET finished_at = ?, error = ? WHERE id = ?", (now, error, entry.id))
             db.execute("UPDATE machines SET error = ? WHERE id = ?", (error, entry.machine))
             if state is not None:
@@ -265,72 +208,9 @@ class Journal:
     def finish_removed(self, entry: Entry) -> None:
         """Close a remove: the machine's row goes in the same transaction, so that no state between is ever seen."""
         with self._database.write() as db:
-            _fenced(db, entry, "status = ?", "done")
+            fenced(db, entry, "status = ?", "done")
             db.execute("UPDATE operations SET finished_at = ? WHERE id = ?", (time.time(), entry.id))
             db.execute("DELETE FROM machines WHERE id = ?", (entry.machine,))
-
-
-def _open(db: sqlite3.Connection, machine: int, name: str, kind: str, token: str) -> Entry:
-    epoch = _next_epoch(db, machine, name)
-    owner, now = Owner.current(), time.time()
-    cursor = db.execute(
-        "INSERT INTO operations (machine_id, machine, kind, token, status, epoch, owner_host, owner_pid, owner_started,"
-        " heartbeat, started_at) VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?)",
-        (machine, name, kind, token, epoch, owner.host, owner.pid, owner.started, now, now),
-    )
-    return Entry(id=int(cursor.lastrowid or 0), machine=machine, token=token, epoch=epoch, resumed=False)
-
-
-def _take_over(db: sqlite3.Connection, last: sqlite3.Row) -> Entry:
-    """The same operation, under the same token, by this process; the one before is fenced off."""
-    epoch = _next_epoch(db, last["machine_id"], last["machine"])
-    owner = Owner.current()
-    db.execute(
-        "UPDATE operations SET status = 'running', epoch = ?, owner_host = ?, owner_pid = ?, owner_started = ?,"
-        " heartbeat = ?, finished_at = NULL, error = NULL WHERE id = ?",
-        (epoch, owner.host, owner.pid, owner.started, time.time(), last["id"]),
-    )
-    return Entry(id=last["id"], machine=last["machine_id"], token=last["token"], epoch=epoch, resumed=True)
-
-
-def _next_epoch(db: sqlite3.Connection, machine: int, name: str) -> int:
-    rows = db.execute("UPDATE machines SET epoch = epoch + 1 WHERE id = ? RETURNING epoch", (machine,)).fetchall()
-    if not rows:
-        raise MachineNotFound(f'no machine "{name}" any more', machine=name, cause="another process removed it")
-    return int(rows[0]["epoch"])
-
-
-def _last(db: sqlite3.Connection, machine: int) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = db.execute(
-        "SELECT * FROM operations WHERE machine_id = ? ORDER BY id DESC LIMIT 1", (machine,)
-    ).fetchone()
-    return row
-
-
-def _refuse_when_running(last: sqlite3.Row | None, name: str) -> None:
-    if last is None or last["status"] != "running":
-        return
-    owner = Owner(last["owner_host"], last["owner_pid"], last["owner_started"])
-    if owner.is_dead():
-        return
-    seconds = time.time() - last["started_at"]
-    raise OperationInProgress(
-        f'"{name}" is in the middle of {last["kind"]}',
-        machine=name,
-        cause=f"{owner} began it {seconds:.0f} s ago",
-        hint="wait for it, or stop that process and try again",
-    )
-
-
-def _fenced(db: sqlite3.Connection, entry: Entry, assignment: str, value: object) -> None:
-    changed = db.execute(
-        f"UPDATE operations SET {assignment} WHERE id = ? AND epoch = ?",  # noqa: S608 - assignment is ours
-        (value, entry.id, entry.epoch),
-    ).rowcount
-    if not changed:
-        raise OperationInProgress(
-            "this operation was taken over by another process", hint="nothing more is done here; see: pymachine ls"
-        )
 
 
 def _insert_event(db: sqlite3.Connection, entry: Entry, event: Event) -> None:

@@ -93,5 +93,15 @@ def _first_tables(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_first_tables,)
+def _cancelling_and_drivers_of_operations(db: sqlite3.Connection) -> None:
+    db.execute("ALTER TABLE operations ADD COLUMN cancel_requested INTEGER NOT NULL DEFAULT 0")
+    # Outlives the machine's row: gc asks every driver that ever made something.
+    db.execute("ALTER TABLE operations ADD COLUMN driver TEXT NOT NULL DEFAULT ''")
+    db.execute(
+        "UPDATE operations SET driver = (SELECT driver FROM machines WHERE machines.id = operations.machine_id)"
+        " WHERE machine_id IS NOT NULL"
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (_first_tables, _cancelling_and_drivers_of_operations)
 VERSION = len(MIGRATIONS)

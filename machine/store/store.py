@@ -6,8 +6,11 @@ import os
 
 from machine.store.database import Database
 from machine.store.files import Files
+from machine.store.heartbeat import Heartbeats
+from machine.store.history import History
 from machine.store.journal import Journal
 from machine.store.machines import Machines
+from machine.store.orphans import Orphans
 
 
 class Store:
@@ -22,6 +25,9 @@ class Store:
         self.database = Database(directory)
         self.machines = Machines(self.database)
         self.journal = Journal(self.database)
+        self.history = History(self.database)
+        self.heartbeats = Heartbeats(self.database)
+        self.orphans = Orphans(self.database)
         self.certs = Files(os.path.join(directory, "certs"))
 
     @property

@@ -77,11 +77,11 @@ def test_a_step_is_journalled_as_begun_before_it_is_done(store: Store) -> None:
     entry = store.journal.begin_create(spec())
     machine = store.machines.get("web")
     store.journal.step(entry, "instance", "begun", EVENT)
-    (before,) = store.journal.timeline(machine)[0]["Steps"]
+    (before,) = store.history.timeline(machine)[0]["Steps"]
     assert (before["Status"], before["EndedAt"]) == ("begun", None)
     assert not store.journal.step_done(entry, "instance")
     store.journal.step(entry, "instance", "done", EVENT, {"address": "192.0.2.7"})
-    (after,) = store.journal.timeline(machine)[0]["Steps"]
+    (after,) = store.history.timeline(machine)[0]["Steps"]
     assert (after["Status"], after["Result"]) == ("done", {"address": "192.0.2.7"})
     assert after["BegunAt"] == before["BegunAt"] <= after["EndedAt"]
     assert store.journal.step_done(entry, "instance")
@@ -121,12 +121,12 @@ def test_whoever_holds_an_operation_may_write(store: Store, write: str) -> None:
 def test_a_dead_owners_create_is_taken_over_with_its_token_and_request(
     store: Store, left_by_a_dead_process: Entry
 ) -> None:
-    assert store.journal.interrupted() == {left_by_a_dead_process.machine: "create"}
+    assert store.history.interrupted() == {left_by_a_dead_process.machine: "create"}
     entry = store.journal.begin_create(spec())
     assert (entry.id, entry.token, entry.resumed) == (left_by_a_dead_process.id, left_by_a_dead_process.token, True)
     assert entry.epoch > left_by_a_dead_process.epoch
     assert store.journal.request(entry) == {"size": "small"}
-    assert store.journal.interrupted() == {}
+    assert store.history.interrupted() == {}
 
 
 def test_a_create_that_failed_is_taken_up_with_its_token(store: Store) -> None:
@@ -217,15 +217,6 @@ def test_an_operation_on_a_machine_that_another_process_removed_is_refused(store
     store.journal.finish_removed(store.journal.begin(machine, "remove"))
     with pytest.raises(MachineNotFound, match='no machine "web" any more'):
         store.journal.begin(machine, "remove")
-
-
-def test_what_could_not_be_removed_is_kept_as_an_orphan(store: Store) -> None:
-    machine = add_machine(store)
-    entry = store.journal.begin(machine, "remove")
-    store.journal.record_orphan(entry, machine, "i-1", "token", {"kind": "volume"}, "no answer")
-    store.journal.finish_removed(entry)
-    (orphan,) = store.database.read("SELECT driver, kind, provider_id, machine, token, reason FROM orphans")
-    assert tuple(orphan) == ("generic", "volume", "i-1", "web", "token", "no answer")
 
 
 def test_a_machine_comes_back_as_it_was_recorded(store: Store) -> None:

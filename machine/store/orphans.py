@@ -1,0 +1,89 @@
+"""What is out there with our marks and without a machine, or what could not be removed: kept until it is gone."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from machine.store.database import Database
+from machine.store.lease import Entry, fenced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orphan:
+    """A provider's resource that no machine owns any more."""
+
+    driver: str
+    kind: str
+    id: str  # the provider's
+    machine: str  # the name it had
+    token: str  # of the operation that made it
+    data: Mapping[str, Any]
+    reason: str  # one line: why it is here
+    found_at: float
+
+
+class Orphans:
+    """The orphans table of a store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self) -> list[Orphan]:
+        """Every orphan, the oldest first."""
+        return [
+            Orphan(
+                driver=row["driver"],
+                kind=row["kind"],
+                id=row["provider_id"],
+                machine=row["machine"],
+                token=row["token"],
+                data=json.loads(row["data"]),
+                reason=row["reason"],
+                found_at=row["found_at"],
+            )
+            for row in self._database.read("SELECT * FROM orphans ORDER BY id")
+        ]
+
+    def record(self, entry: Entry, orphan: Orphan) -> None:
+        """Remember what could not be removed, when the machine's own record is about to go."""
+        with self._database.write() as db:
+            fenced(db, entry, "heartbeat = ?", time.time())
+            db.execute(
+                "INSERT OR REPLACE INTO orphans (driver, kind, provider_id, machine, token, data, reason, found_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    orphan.driver,
+                    orphan.kind,
+                    orphan.id,
+                    orphan.machine,
+                    orphan.token,
+                    json.dumps(dict(orphan.data)),
+                    orphan.reason,
+                    orphan.found_at,
+                ),
+            )
+
+    def forget(self, orphan: Orphan) -> None:
+        """It is gone."""
+        with self._database.write() as db:
+            db.execute(
+                "DELETE FROM orphans WHERE driver = ? AND kind = ? AND provider_id = ?",
+                (orphan.driver, orphan.kind, orphan.id),
+            )
+
+    def own_tokens(self) -> set[str]:
+        """The tokens of every operation of this store's journal: what `gc` may remove was made under one of them."""
+        return {row["token"] for row in self._database.read("SELECT token FROM operations")}
+
+    def known_tokens(self) -> set[str]:
+        """The tokens of the instances that machines own."""
+        return {row["token"] for row in self._database.read("SELECT token FROM instances")}
+
+    def drivers_ever_used(self) -> list[str]:
+        """Every driver that an operation of this store was ever given to."""
+        rows = self._database.read("SELECT DISTINCT driver FROM operations WHERE driver != '' ORDER BY driver")
+        return [row["driver"] for row in rows]
