@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import tempfile
+import threading
 
 _LAST_WORDS = 4096
 _END_SECONDS = 2.0
@@ -17,6 +18,8 @@ class ProxyCommand(socket.socket):
     """A socket with a command at its other end; closing it ends the command."""
 
     def __init__(self, command: str) -> None:
+        self._words = ""
+        self._closing = threading.Lock()
         ours, theirs = socket.socketpair()
         super().__init__(ours.family, ours.type, ours.proto, fileno=ours.detach())
         with theirs:
@@ -26,23 +29,25 @@ class ProxyCommand(socket.socket):
             )
 
     def said(self) -> str:
-        """The last line the command wrote to stderr; empty where it wrote none, or is not at its end."""
+        """The last line the command wrote to stderr; empty where it wrote none, or is not closed."""
         return self._words
 
     def close(self) -> None:
-        """End the command too; twice is success."""
+        """End the command too; twice is success, and so is at the same moment (paramiko does both)."""
         super().close()
-        if self._stderr.closed:
-            return
+        with self._closing:
+            if self._stderr.closed:
+                return
+            self._end()
+            self._stderr.seek(0)
+            lines = self._stderr.read()[-_LAST_WORDS:].decode("utf-8", "replace").split("\n")
+            self._words = next((line.strip() for line in reversed(lines) if line.strip()), "")
+            self._stderr.close()
+
+    def _end(self) -> None:
         self._process.terminate()
         try:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._stderr.seek(0)
-        lines = self._stderr.read()[-_LAST_WORDS:].decode("utf-8", "replace").split("\n")
-        self._words = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        self._stderr.close()
-
-    _words = ""
