@@ -13,6 +13,7 @@ _COMMANDS = (
     "config",
     "create",
     "env",
+    "gc",
     "inspect",
     "ip",
     "kill",

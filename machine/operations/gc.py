@@ -1,0 +1,83 @@
+"""``gc``: what is out there with this store's marks and without a machine, and taking it away.
+
+It removes only what an operation of this store's own journal made: a copied or restored store has the same marks and
+not the same journal, and must not delete what the other one made since.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from machine.deadline import Deadline
+from machine.driver import Driver
+from machine.errors import PymachineError
+from machine.operations.operation import Settings
+from machine.store.orphans import Orphan
+from machine.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was found, and who could not be asked."""
+
+    orphans: list[Orphan] = field(default_factory=list)  # ours to remove
+    foreign: list[Orphan] = field(default_factory=list)  # our marks, another journal's work: only shown
+    silent: list[str] = field(default_factory=list)  # drivers that did not answer, and why
+
+
+def survey(store: Store, load: Callable[[str], Driver]) -> Survey:
+    """Ask every driver that this store ever used what carries its marks."""
+    found = Survey(orphans=store.orphans.all())
+    recorded = {(each.driver, each.kind, each.id) for each in found.orphans}
+    known, own = store.orphans.known_tokens(), store.orphans.own_tokens()
+    for name in store.orphans.drivers_ever_used():
+        try:
+            resources = load(name).find(store.id)
+        except PymachineError as error:
+            found.silent.append(f"{name}: {error}")
+            continue
+        for each in resources:
+            if each.token in known or (each.driver, each.kind, each.id) in recorded:
+                continue
+            orphan = Orphan(
+                driver=each.driver,
+                kind=each.kind,
+                id=each.id,
+                machine=each.machine,
+                token=each.token,
+                data={"kind": each.kind},
+                reason="no machine of this store owns it",
+                found_at=time.time(),
+            )
+            (found.orphans if each.token in own else found.foreign).append(orphan)
+    return found
+
+
+def collect(store: Store, orphan: Orphan, load: Callable[[str], Driver], settings: Settings) -> None:
+    """Remove one orphan at its provider, and then from the table.
+
+    Raises:
+        PymachineError: it could not be removed; it stays in the table.
+    """
+    load(orphan.driver).remove(orphan.id, orphan.data, _Collector(settings))
+    store.orphans.forget(orphan)
+
+
+class _Collector:
+    """A `machine.driver.Recorder` without a journal: what is being removed is recorded already."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._deadline = Deadline(settings.timeout, cancellation=settings.cancellation)
+
+    def resource(self, kind: str, id: str, **data: Any) -> None:
+        """Nothing is made here."""
+
+    def progress(self, text: str) -> None:
+        """Nothing is told while an orphan goes."""
+
+    def check(self) -> None:
+        """Raise when it is time to stop."""
+        self._deadline.check("an orphan to go")
