@@ -36,6 +36,7 @@ class PymachineError(Exception):
         self.step = step
         self.cause = cause
         self.hint = hint
+        self.log: str | None = None  # the file with everything that was said, when there is one
 
     def located(self, *, machine: str | None = None, step: str | None = None) -> PymachineError:
         """Fill in where it happened, unless a layer closer to the fault already did."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 from collections.abc import Sequence
 
 from machine.errors import DriverError
+
+_log = logging.getLogger(__name__)
 
 # Programs of the system administrator are not on every PATH (cron, sudo with a short secure_path).
 _PATHS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -38,6 +41,7 @@ def run(arguments: Sequence[str], *, doing: str, input: str | None = None) -> st
         )
     except OSError as error:
         raise DriverError(f"cannot {doing}", cause=f"{arguments[0]}: {error.strerror}") from error
+    _log.debug("%s: exit status %s", " ".join(arguments), done.returncode)
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip() or f"exit status {done.returncode}"
         raise DriverError(f"cannot {doing}", cause=f"{arguments[0]}: {said}")

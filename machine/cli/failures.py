@@ -20,6 +20,8 @@ def show_error(error: PymachineError) -> int:
         lines.append(f"  cause: {error.cause}")
     if error.hint:
         lines.append(f"  next:  {error.hint}")
+    if error.log:
+        lines.append(f"  log:   {error.log}")
     click.echo("\n".join(lines), err=True)
     return error.exit_code
 

@@ -63,9 +63,10 @@ class LazyGroup(click.Group):
     metavar="DIR",
     help="Where machines are remembered. [env: PYMACHINE_HOME; MACHINE_STORAGE_PATH where it can be ours]",
 )
+@click.option("-D", "--debug", is_flag=True, help="Show on stderr what goes into the log files. [env: MACHINE_DEBUG]")
 @click.version_option(None, "-v", "--version", message="pymachine version %(version)s", package_name="pymachine-cli")
 @click.pass_context
-def main(ctx: click.Context, storage_path: str | None) -> None:
+def main(ctx: click.Context, storage_path: str | None, debug: bool) -> None:
     """Turn any host into a secured container host, and switch your shell to it.
 
     \b
@@ -75,4 +76,8 @@ def main(ctx: click.Context, storage_path: str | None) -> None:
     """
     from machine.store.location import store_directory
 
+    if debug or os.environ.get("MACHINE_DEBUG", "") not in ("", "0", "false"):
+        from machine.operations.log import log_to_stderr
+
+        log_to_stderr()
     ctx.obj = store_directory(storage_path, os.environ)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from machine.driver import Driver, HostIdentity
+from machine.driver import Driver, HostIdentity, declared_options
 from machine.errors import InvalidName, NameTaken
 from machine.model import Machine, Spec, State, valid_name
 from machine.operations.bringup import bring_up
 from machine.operations.hostconnection import MACHINE_KEY
+from machine.operations.log import hide
 from machine.operations.operation import Operation, Settings
 from machine.store.files import PUBLIC
 from machine.store.lease import Entry
@@ -35,6 +36,9 @@ def create(store: Store, spec: Spec, driver: Driver, options: Any, settings: Set
         PymachineError: a step failed; what was made is recorded, ``create`` again goes on and ``remove`` cleans up.
     """
     check_name(store, spec.name)
+    for item in declared_options(driver):
+        if item.info.secret:
+            hide(str(getattr(options, item.name) or ""))
     private_key = store.files(spec.name).read(MACHINE_KEY) or new_private_key()
     identity = HostIdentity(store=store.id, authorized_key=public_line(private_key))
     request = driver.check(spec, options, identity)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import http.client
 import json
+import logging
 import socket
 import ssl
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from machine.errors import EndpointUnverified
 from machine.store.files import Files
 from machine.trust.names import host_in_url
 
+_log = logging.getLogger(__name__)
 _REQUEST_SECONDS = 10.0
 _LARGEST_ANSWER = 1 << 20
 _NO_ROUTE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT)
@@ -72,6 +74,7 @@ def _get(connection: http.client.HTTPSConnection, path: str) -> dict[str, Any]:
     connection.request("GET", path)
     response = connection.getresponse()
     body = response.read(_LARGEST_ANSWER)
+    _log.debug("GET %s from %s:%s: %s, %s bytes", path, connection.host, connection.port, response.status, len(body))
     if response.status != 200:
         raise http.client.HTTPException(f"GET {path}: {response.status} {body[:200].decode(errors='replace')}")
     answer = json.loads(body)

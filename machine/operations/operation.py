@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,10 +12,12 @@ from typing import Any
 from machine.deadline import Cancellation, Deadline
 from machine.errors import OperationInProgress, PymachineError
 from machine.model import Event, State
+from machine.operations.log import log_file
 from machine.ssh.credentials import AskPassphrase, never_ask
 from machine.store.lease import Entry
 from machine.store.store import Store
 
+_log = logging.getLogger(__name__)
 _FENCE_SECONDS = 0.2  # a read of the store costs 50 µs, and waits ask every 10 ms
 
 Emit = Callable[[Event], None]
@@ -80,6 +83,8 @@ class Operation:
         self._fence_checked = 0.0
         self._exit = contextlib.ExitStack()  # what the steps share, as the connection: closed with the operation
         self._finished = False
+        self._log = contextlib.ExitStack()
+        self.log_path = ""
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[Step]:
@@ -87,11 +92,11 @@ class Operation:
         self.deadline.check(f"the step {name}")
         step = self._current = Step(self, name)
         self.store.journal.step(self.entry, name, "begun", self._event(step, "begun", ""))
-        self.settings.emit(self._event(step, "begun", ""))
+        self._emit(self._event(step, "begun", ""))
         yield step  # an error leaves by __exit__, which knows the step
         event = self._event(step, "done", step.summary)
         self.store.journal.step(self.entry, name, "done", event, step.result)
-        self.settings.emit(event)
+        self._emit(event)
         self._current = None
 
     def check(self, waiting_for: str) -> None:
@@ -105,7 +110,7 @@ class Operation:
     def report(self, step: Step, status: str, text: str) -> None:
         """An event of a running step: shown, and kept in the machine's timeline."""
         event = self._event(step, status, text)
-        self.settings.emit(event)
+        self._emit(event)
         self.store.journal.event(self.entry, event)
 
     def share(self, resource: contextlib.AbstractContextManager[Any]) -> Any:
@@ -123,6 +128,9 @@ class Operation:
         self._finished = True
 
     def __enter__(self) -> Operation:
+        name = f"{self.machine}-{self.kind}-{self.entry.id}.log"
+        self.log_path = self._log.enter_context(log_file(self.store.logs, name, self))
+        _log.info("%s %s, token %s, epoch %s", self.kind, self.machine, self.entry.token, self.entry.epoch)
         self.store.heartbeats.keep(self.entry, self._stop)
         return self
 
@@ -131,27 +139,37 @@ class Operation:
         self.deadline.cancellation.cancel(reason)
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        self._exit.close()
-        self.store.heartbeats.release(self.entry)
-        if error is None or self._finished:
-            return
+        with self._log:
+            self._exit.close()
+            self.store.heartbeats.release(self.entry)
+            if error is not None and not self._finished:
+                self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """Say where it happened and what to do next, and record it."""
+        _log.error("failed", exc_info=error)
         step = self._current.name if self._current else None
         if isinstance(error, PymachineError):
             error.located(machine=self.machine, step=step)
+            error.log = error.log or self.log_path
         if isinstance(error, OperationInProgress):
             return  # it is another's now
         if isinstance(error, PymachineError) and self.kind == "create":
             go_on = f"to go on: pymachine create {self.machine}; to clean up: pymachine rm {self.machine}"
-            error.hint = f"{error.hint}. Then, {go_on}" if error.hint else go_on
+            error.hint = f"{error.hint}\n         {go_on}" if error.hint else go_on
         text = str(error) or type(error).__name__
         # The error itself must reach the operator, also when the store's disk is full.
         with contextlib.suppress(PymachineError):
             if self._current is not None:
                 event = self._event(self._current, "failed", text)
                 self.store.journal.step(self.entry, self._current.name, "failed", event)
-                self.settings.emit(event)
+                self._emit(event)
             state = State.ERROR if self.kind == "create" else None
             self.store.journal.finish(self.entry, state=state, error=f"{step or self.kind}: {text}")
+
+    def _emit(self, event: Event) -> None:
+        _log.info("%s %s (%.3f s) %s", event.step, event.status, event.elapsed, event.text)
+        self.settings.emit(event)
 
     def _event(self, step: Step, status: str, text: str) -> Event:
         return Event(

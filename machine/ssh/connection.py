@@ -20,6 +20,7 @@ from machine.ssh.hostkeys import HostKeyPolicy, Verdict, judge, preferred_types
 from machine.ssh.proxycommand import ProxyCommand
 from machine.ssh.socket import connect as connect_tcp
 
+_log = logging.getLogger(__name__)
 _KEEPALIVE_SECONDS = 15
 _HANDSHAKE_SECONDS = 30.0
 _LOOK_UP_SECONDS = 0.25  # how often a silent wait looks at its deadline and at a cancellation
@@ -64,6 +65,7 @@ class Connection:
 
     def open(self, command: str, deadline: Deadline) -> CommandChannel:
         """Start a command on a channel of its own."""
+        _log.debug("on %s: %s", self.host, command)
         try:
             channel = self._transport.open_session(timeout=deadline.remaining(_HANDSHAKE_SECONDS))
             with _closed_after(channel, deadline.remaining(_HANDSHAKE_SECONDS)):
@@ -136,6 +138,7 @@ def connect(
             transport.close()
             raise
         transport.set_keepalive(_KEEPALIVE_SECONDS)
+        _log.debug("logged in to %s:%s as %s, host key %s (%s)", host, port, user, verdict.fingerprint, verdict.source)
         return Connection(transport, verdict, host=host, port=port, user=user, bastion=bastion)
 
     def retryable(error: Exception) -> bool:

@@ -28,6 +28,7 @@ class Store:
         self.history = History(self.database)
         self.heartbeats = Heartbeats(self.database)
         self.orphans = Orphans(self.database)
+        self.logs = Files(os.path.join(directory, "logs"))
         self.certs = Files(os.path.join(directory, "certs"))
 
     @property

@@ -1,0 +1,100 @@
+"""A log file per operation, and ``--debug``: everything that was said, with secrets taken out.
+
+Whoever has something to say uses the standard library's `logging` under the name ``machine``; this file decides where
+it goes. Lines of operations that run side by side are kept apart by a context variable.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from machine.errors import PymachineError
+from machine.store.files import Files
+
+_KEPT_DAYS = 30
+_FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
+_TIME = "%Y-%m-%d %H:%M:%S"
+_LOGGER = logging.getLogger("machine")
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+_USER_INFO = re.compile(r"(?<=://)[^/@\s'\"]+@")
+
+current: contextvars.ContextVar[object] = contextvars.ContextVar("operation", default=None)
+_secrets: set[str] = set()
+
+
+def hide(secret: str) -> None:
+    """Never write this text into a log."""
+    if secret:
+        _secrets.add(secret)
+
+
+def redacted(text: str) -> str:
+    """A text without private keys, passwords in URLs, and whatever `hide` was told."""
+    text = _PRIVATE_KEY.sub("[private key]", text)
+    text = _USER_INFO.sub("[hidden]@", text)
+    for secret in sorted(_secrets, key=len, reverse=True):
+        text = text.replace(secret, "[hidden]")
+    return text
+
+
+class RedactingFormatter(logging.Formatter):
+    """Formats a record, traceback included, and takes secrets out of the whole of it."""
+
+    def __init__(self) -> None:
+        super().__init__(_FORMAT, _TIME)
+        self.converter = time.gmtime
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One record as text."""
+        return redacted(super().format(record))
+
+
+@contextmanager
+def log_file(logs: Files, name: str, operation: object) -> Iterator[str]:
+    """Log into a file of its own what is said in this context; yields its path.
+
+    A log that cannot be written is done without: the operation matters more.
+    """
+    token = current.set(operation)
+    handler: logging.Handler
+    try:
+        _drop_old(logs)
+        logs.write(name, b"")
+        handler = logging.FileHandler(logs.path(name), encoding="utf-8")
+    except (OSError, PymachineError):
+        handler = logging.NullHandler()
+    handler.setFormatter(RedactingFormatter())
+    handler.addFilter(lambda _record: current.get() is operation)
+    handler.handleError = lambda record: None  # type: ignore[method-assign]
+    _LOGGER.setLevel(logging.DEBUG)
+    _LOGGER.addHandler(handler)
+    try:
+        yield logs.path(name)
+    finally:
+        _LOGGER.removeHandler(handler)
+        handler.close()
+        current.reset(token)
+
+
+def log_to_stderr() -> None:
+    """``--debug``: show on stderr what goes into the log files."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(RedactingFormatter())
+    _LOGGER.setLevel(logging.DEBUG)
+    _LOGGER.addHandler(handler)
+
+
+def _drop_old(logs: Files) -> None:
+    oldest = time.time() - _KEPT_DAYS * 86400
+    try:
+        for entry in os.scandir(logs.directory):
+            if entry.stat().st_mtime < oldest:
+                os.unlink(entry.path)
+    except OSError:
+        return
