@@ -5,18 +5,19 @@ Never renames the host, never upgrades its packages, never touches what pymachin
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from machine.driver import Capabilities, Found, HostIdentity, Recorder, option
-from machine.errors import DriverError
+from machine.errors import DriverError, UsageError
 from machine.model import Access, Instance, Observation, Spec, State
 from machine.trust.sshkeys import check_fingerprint
 
 
 def _port(text: str) -> int:
-    if not text.isdigit() or not 0 < int(text) < 65536:
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text) < 65536:
         raise ValueError(f"{text!r} is not a port number (1 to 65535)")
     return int(text)
 
@@ -27,7 +28,17 @@ def _host(text: str) -> str:
         raise ValueError(f"{text!r} is neither a host name nor an IP address")
     if "@" in host:
         raise ValueError(f"give the user on its own: --generic-ssh-user {host.partition('@')[0]}")
-    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    name, colon, port = host.rpartition(":")
+    if colon and port.isdigit() and (":" not in name or name.endswith("]")):
+        raise ValueError(f"give the port on its own: --generic-ssh-port {port}")
+    return host
+
+
+def _file(text: str) -> str:
+    """Absolute: the same file also when a create goes on from another directory."""
+    return os.path.abspath(os.path.expanduser(text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +61,7 @@ class GenericOptions:
         help="The private key for the first login. [default: as ssh: agent, configuration, ~/.ssh]",
         env=("GENERIC_SSH_KEY",),
         metavar="FILE",
+        parse=_file,
     )
     ssh_port: int | None = option(
         help="The port of the SSH server. [default: as ssh, else 22]",
@@ -81,7 +93,9 @@ class GenericDriver:
     Options: ClassVar[type] = GenericOptions
 
     def check(self, spec: Spec, options: GenericOptions, identity: HostIdentity) -> dict[str, Any]:
-        """Nothing can be known without talking to the host, and that is SSH's part."""
+        """The key file; more cannot be known without talking to the host, and that is SSH's part."""
+        if options.ssh_key is not None and not os.path.isfile(options.ssh_key):
+            raise UsageError(f"--generic-ssh-key: there is no file {options.ssh_key}")
         return {
             "host": options.ip_address,
             "port": options.ssh_port,

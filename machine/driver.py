@@ -21,6 +21,7 @@ from machine.model import Instance, Observation, Spec
 
 ENTRY_POINT_GROUP = "pymachine.drivers"
 _METADATA = "pymachine.option"
+_KINDS = {str: "a text", int: "a whole number", bool: "true or false", tuple: "a list"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +128,8 @@ def _parse(item: DeclaredOption, value: Any) -> Any:
             raise ValueError(f"{value!r} is not a whole number") from None
     elif item.kind is tuple:
         value = tuple(value.split(",")) if isinstance(value, str) else tuple(value)
+    if not isinstance(value, item.kind) or (item.kind is not bool and isinstance(value, bool)):
+        raise ValueError(f"{value!r} is not {_KINDS.get(item.kind, item.kind.__name__)}")
     if item.info.choices and value not in item.info.choices:
         close = difflib.get_close_matches(str(value), item.info.choices, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
@@ -264,10 +267,10 @@ def load_driver(name: str) -> Driver:
         if point.name == name:
             try:
                 return typing.cast(Driver, point.load()())
-            except ImportError as error:
+            except Exception as error:  # whatever a plugin of somebody else raises
                 raise PreCheckFailed(
                     f"the driver {name} cannot be loaded",
-                    cause=f"{point.value}: {error}",
+                    cause=f"{point.value}: {type(error).__name__}: {error}",
                     hint="install what it needs, or choose another driver: pymachine create --help",
                 ) from error
     known = driver_names()
