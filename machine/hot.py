@@ -10,7 +10,12 @@ from __future__ import annotations
 import os
 import sys
 
-_NAME_COMMANDS = ("env", "inspect", "ip", "rm", "ssh", "status", "url")
+# Commands whose arguments are names of machines, and the options of theirs that take a value.
+_NAME_COMMANDS = (
+    "config", "env", "inspect", "ip", "kill", "provision", "restart", "rm", "ssh", "start", "status", "stop", "url",
+    "version",
+)  # fmt: skip
+_VALUE_OPTIONS = ("--shell", "-t", "--timeout", "-o", "--output")
 
 
 def main() -> int:
@@ -109,7 +114,7 @@ def _env(directory: str, arguments: list[str], environ: os._Environ[str]) -> str
     shell = shell or env.detect(dict(environ), windows=windows)
     if shell not in env.SHELLS or (unset and name):
         return None
-    command = _typed_command(environ)
+    command = typed_command(environ)
     if unset:
         names = list(env.NAMES)
         if proxy:
@@ -124,7 +129,7 @@ def _env(directory: str, arguments: list[str], environ: os._Environ[str]) -> str
     return env.render(pairs, shell, command, windows=windows)
 
 
-def _typed_command(environ: os._Environ[str]) -> str:
+def typed_command(environ: os._Environ[str]) -> str:
     """This command line as it can be typed again: by name alone where the name is found on the PATH."""
     program = sys.argv[0]
     name = os.path.basename(program)
@@ -171,8 +176,8 @@ def _url(directory: str, arguments: list[str], environ: os._Environ[str]) -> str
 
 def _ls(directory: str, arguments: list[str], environ: os._Environ[str]) -> str | None:
     if arguments in (["-q"], ["--quiet"]):
-        names = _rows(directory, "SELECT name FROM machines ORDER BY name")
-        return None if names is None else "".join([row[0] + "\n" for row in names])
+        names = _names(directory)
+        return None if names is None else "".join([name + "\n" for name in names])
     if arguments != ["--recorded"]:
         return None
     rows = _rows(
@@ -198,6 +203,16 @@ def _ls(directory: str, arguments: list[str], environ: os._Environ[str]) -> str 
     )
 
 
+def _names(directory: str) -> list[str] | None:
+    """Every name, in the order of ``ls``."""
+    rows = _rows(directory, "SELECT name FROM machines")
+    if rows is None:
+        return None
+    from machine.shell.listing import natural_key
+
+    return sorted([row[0] for row in rows], key=natural_key)
+
+
 def _status(directory: str, arguments: list[str], environ: os._Environ[str]) -> str | None:
     names = [word for word in arguments if word != "--recorded"]
     if len(names) == len(arguments) or len(names) > 1 or any(word.startswith("-") for word in names):
@@ -209,25 +224,28 @@ def _status(directory: str, arguments: list[str], environ: os._Environ[str]) -> 
 def _complete(environ: os._Environ[str]) -> str | None:
     """Names of machines, in the form that click's completion scripts read; the rest is click's."""
     style = environ["_PYMACHINE_COMPLETE"]
-    words = environ.get("COMP_WORDS", "").split()
-    try:
-        position = int(environ.get("COMP_CWORD", ""))
-    except ValueError:
+    words = environ.get("COMP_WORDS", "").split()[1:]
+    if style == "fish_complete":  # it hands over the word itself, which may stand in the words as well
+        prefix = environ.get("COMP_CWORD", "")
+        if prefix and words and words[-1] == prefix:
+            words.pop()
+    elif style in ("bash_complete", "zsh_complete"):
+        try:
+            position = int(environ.get("COMP_CWORD", "")) - 1
+        except ValueError:
+            return None
+        prefix = words[position] if 0 <= position < len(words) else ""
+        words = words[:position]
+    else:
         return None
-    if len(words) < 2 or words[1] not in _NAME_COMMANDS or position < 2:
-        return None
-    prefix = words[position] if position < len(words) else ""
-    if prefix.startswith("-") or (words[position - 1].startswith("-") and position > 2):
+    storage, words = _storage(words)
+    if not words or words[0] not in _NAME_COMMANDS or prefix.startswith("-") or words[-1] in _VALUE_OPTIONS:
         return None
     from machine.store.location import store_directory
 
-    rows = _rows(store_directory(None, environ), "SELECT name FROM machines ORDER BY name")
-    names = [row[0] for row in rows or () if row[0].startswith(prefix)]
-    if style == "zsh_complete":
-        return "".join([f"plain\n{name}\n_\n" for name in names])
-    if style in ("bash_complete", "fish_complete"):
-        return "".join([f"plain,{name}\n" for name in names])
-    return None
+    names = [name for name in _names(store_directory(storage, environ)) or () if name.startswith(prefix)]
+    form = "plain\n{}\n_\n" if style == "zsh_complete" else "plain,{}\n"
+    return "".join([form.format(name) for name in names])
 
 
 _COMMANDS = {"env": _env, "active": _active, "ip": _ip, "url": _url, "ls": _ls, "status": _status}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import click
 
@@ -37,6 +37,11 @@ def meant(store: Store, name: str | None) -> Machine:
             'no machine name given, and there is no machine "default"', hint="see them all: pymachine ls"
         )
     return found
+
+
+def all_meant(store: Store, names: Iterable[str]) -> list[Machine]:
+    """The machines of these names, each once however often and in whichever case it is named."""
+    return list({machine.id: machine for machine in map(store.machines.get, names)}.values())
 
 
 @contextlib.contextmanager

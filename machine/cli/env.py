@@ -24,6 +24,7 @@ def command(directory: str, name: str | None, shell: str | None, unset: bool, no
     """
     from machine.cli.context import meant, opened_store
     from machine.cli.usable import usable_endpoint
+    from machine.hot import typed_command
     from machine.shell import env
 
     if unset and name is not None:
@@ -38,7 +39,7 @@ def command(directory: str, name: str | None, shell: str | None, unset: bool, no
         raise UsageError(f"unknown shell {shell!r}", hint=f"did you mean {close[0]}? {known}" if close else known)
     if unset:
         names = [*env.NAMES, env.no_proxy(dict(os.environ), "")[0]] if no_proxy else list(env.NAMES)
-        click.echo(env.render_unset(names, shell, "pymachine env --unset"), nl=False)
+        click.echo(env.render_unset(names, shell, typed_command(os.environ)), nl=False)
         return
     with opened_store(directory) as store:
         machine = meant(store, name)
@@ -46,4 +47,4 @@ def command(directory: str, name: str | None, shell: str | None, unset: bool, no
         pairs = env.variables(machine.name, endpoint.url, store.files(machine.name).directory)
     if no_proxy:
         pairs.append(env.no_proxy(dict(os.environ), machine.address or ""))
-    click.echo(env.render(pairs, shell, f"pymachine env {machine.name}", windows=windows), nl=False)
+    click.echo(env.render(pairs, shell, typed_command(os.environ), windows=windows), nl=False)

@@ -32,7 +32,7 @@ def command(directory: str, quiet: bool, recorded: bool, timeout: float, output:
 
     with opened_store(directory) as store:
         if quiet:
-            click.echo("".join(f"{name}\n" for name in store.machines.names()), nl=False)
+            click.echo("".join(f"{name}\n" for name in sorted(store.machines.names(), key=natural_key)), nl=False)
             return
         machines = sorted(store.machines.all(), key=lambda each: natural_key(each.name))
         if recorded:

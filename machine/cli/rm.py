@@ -22,7 +22,7 @@ import click
 @click.pass_obj
 def command(directory: str, names: tuple[str, ...], force: bool, yes: bool, keep_agent: bool) -> int:
     """Remove machines. Exits 1 when something was left."""
-    from machine.cli.context import ask_passphrase, cancelled_by_signals, opened_store
+    from machine.cli.context import all_meant, ask_passphrase, cancelled_by_signals, opened_store
     from machine.cli.failures import show_error
     from machine.cli.progress import shown
     from machine.driver import load_driver
@@ -31,7 +31,7 @@ def command(directory: str, names: tuple[str, ...], force: bool, yes: bool, keep
     from machine.operations.remove import remove
 
     with opened_store(directory) as store:
-        machines = [store.machines.get(name) for name in dict.fromkeys(names)]
+        machines = all_meant(store, names)
         click.echo(f"About to remove {', '.join(each.name for each in machines)}")
         if not (yes or force):
             if not sys.stdin.isatty():

@@ -29,7 +29,7 @@ def run_on(directory: str, names: tuple[str, ...], action: Action, done: Callabl
     Returns:
         The exit code: 0, or the worst of the errors'.
     """
-    from machine.cli.context import ask_passphrase, cancelled_by_signals, meant, opened_store
+    from machine.cli.context import all_meant, ask_passphrase, cancelled_by_signals, meant, opened_store
     from machine.cli.failures import show_error
     from machine.cli.progress import shown
     from machine.driver import load_driver
@@ -37,7 +37,7 @@ def run_on(directory: str, names: tuple[str, ...], action: Action, done: Callabl
     from machine.operations.operation import Settings
 
     with opened_store(directory) as store:
-        machines = [meant(store, name) for name in dict.fromkeys(names or (None,))]
+        machines = all_meant(store, names) if names else [meant(store, None)]
         with cancelled_by_signals() as cancellation, shown(several=len(machines) > 1) as emit:
             settings = Settings(emit=emit, ask_passphrase=ask_passphrase, cancellation=cancellation)
             outcomes = for_each(
