@@ -78,26 +78,53 @@ def declared_options(driver: type[Driver] | Driver) -> Iterator[DeclaredOption]:
         yield DeclaredOption(name=item.name, flag=flag, kind=kind, default=item.default, info=item.metadata[_METADATA])
 
 
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A driver's options, and where each came from."""
+
+    options: Any  # the driver's Options
+    sources: Mapping[str, str]  # option -> the flag, environment variable or file that said it; defaults left out
+
+
 def resolve_options(
     driver: type[Driver] | Driver, given: Mapping[str, Any], environ: Mapping[str, str] = os.environ
 ) -> Any:
-    """Build a driver's ``Options`` from what was given, else the environment, else the defaults.
+    """Build a driver's ``Options``; see `resolve`."""
+    return resolve(driver, given, environ).options
+
+
+def resolve(
+    driver: type[Driver] | Driver,
+    given: Mapping[str, Any],
+    environ: Mapping[str, str] = os.environ,
+    configured: Mapping[str, Any] | None = None,
+    configured_in: str = "the configuration",
+) -> Resolved:
+    """Build a driver's ``Options`` from what was given, else the environment, else the configuration, else defaults.
+
+    Args:
+        configured: the driver's table of the configuration file, and ``configured_in`` that file.
 
     Raises:
         UsageError: an unknown, mistyped or missing option; it names the flag.
     """
     declared = {item.name: item for item in declared_options(driver)}
-    for name in given:
+    configured = configured or {}
+    for name in (*given, *configured):
         if name not in declared:
             close = difflib.get_close_matches(name, declared, n=1)
             hint = f"did you mean {declared[close[0]].flag}?" if close else None
-            raise UsageError(f"the driver {driver.name} has no option {name!r}", hint=hint)
+            where = "" if name in given else f"{configured_in}: "
+            raise UsageError(f"{where}the driver {driver.name} has no option {name!r}", hint=hint)
     values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
     for item in declared.values():
         value, source = given.get(item.name), item.flag
         if value is None or value == ():
             source = next((name for name in item.info.env if environ.get(name)), "")
             value = environ.get(source)
+        if value is None and item.name in configured:
+            value, source = configured[item.name], configured_in
         if value is None:
             if item.info.required:
                 also = f" or set {item.info.env[0]}" if item.info.env else ""
@@ -110,7 +137,8 @@ def resolve_options(
             values[item.name] = _parse(item, value)
         except ValueError as error:
             raise UsageError(f"{source}: {error}") from error
-    return driver.Options(**values)
+        sources[item.name] = source
+    return Resolved(driver.Options(**values), sources)
 
 
 def _parse(item: DeclaredOption, value: Any) -> Any:

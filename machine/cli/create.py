@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import Any
@@ -15,8 +14,6 @@ from machine.driver import (
     declared_options,
     driver_names,
     load_driver,
-    resolve_options,
-    stored_options,
 )
 from machine.errors import UsageError
 
@@ -26,7 +23,10 @@ class CreateCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Find the driver first; only that one is imported."""
-        name = _driver_on(args) or os.environ.get("MACHINE_DRIVER")
+        from machine.operations.wanted import default_driver
+        from machine.store.config import read_config
+
+        name = _driver_on(args) or default_driver(read_config(ctx.obj))
         if name is not None:
             self.params = self.own_params + [_click_option(item) for item in declared_options(load_driver(name))]
         try:
@@ -59,7 +59,7 @@ class CreateCommand(click.Command):
     "--driver",
     "driver_name",
     metavar="DRIVER",
-    help="Who makes the host. [env: MACHINE_DRIVER; default: the best local driver that works here]",
+    help="Who makes the host. [env: MACHINE_DRIVER; config: driver; default: the best local one that works here]",
 )
 @click.option(
     "--tls-san",
@@ -70,17 +70,13 @@ class CreateCommand(click.Command):
 @click.option(
     "--host-key-policy",
     type=click.Choice(["first-use", "strict"]),
-    default="first-use",
-    show_default=True,
-    help="What to do at the first contact with a host whose SSH key is not known.",
+    help="What to do at the first contact with a host whose SSH key is not known. [default: first-use]",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(min=1),
-    default=900,
-    show_default=True,
     metavar="SECONDS",
-    help="For the whole of it.",
+    help="For the whole of it. [default: 900]",
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before changing this computer's network.")
 @click.pass_context
@@ -90,8 +86,8 @@ def command(
     name: str | None,
     driver_name: str | None,
     tls_san: tuple[str, ...],
-    host_key_policy: str,
-    timeout: float,
+    host_key_policy: str | None,
+    timeout: float | None,
     yes: bool,
     **driver_options: Any,
 ) -> None:
@@ -103,38 +99,31 @@ def command(
         raise click.UsageError("No machine name given.", ctx)
     from machine.cli.context import ask_passphrase, cancelled_by_signals, opened_store
     from machine.cli.progress import shown
-    from machine.model import Spec
     from machine.operations.create import check_name, create, unfinished
     from machine.operations.operation import Settings
-    from machine.trust.names import check_san
+    from machine.operations.wanted import again, default_driver, wanted
+    from machine.store.config import read_config
 
-    names = tuple(check_san(each) for each in tls_san)
-    driver_name = driver_name or os.environ.get("MACHINE_DRIVER")
+    config = read_config(ctx.obj)
+    driver_name = driver_name or default_driver(config)
     with opened_store(ctx.obj) as store:
         check_name(store, name)
         begun_before = unfinished(store, name)
         if begun_before is not None and _only_the_name(ctx):
             # `create NAME` goes on with what was asked the first time; no need to say all of it again.
-            spec = begun_before
-            driver = load_driver(spec.driver)
-            options = resolve_options(driver, spec.options)
-            click.echo(f"Going on with {name} ({spec.driver})")
+            driver = load_driver(begun_before.driver)
+            this = again(begun_before, driver)
+            click.echo(f"Going on with {name} ({driver.name})")
         else:
             driver = load_driver(driver_name) if driver_name else _chosen_driver()
             given = {key: value for key, value in driver_options.items() if value is not None}
-            options = resolve_options(driver, given)
-            spec = Spec(
-                name=name,
-                driver=driver.name,
-                options=stored_options(driver, options),
-                tls_san=names,
-                host_key_policy=host_key_policy,
-            )
+            this = wanted(name, driver, given, config, tls_san=tls_san, host_key_policy=host_key_policy)
         _ask_consent(driver, yes)
         begun = time.monotonic()
         with cancelled_by_signals() as cancellation, shown() as emit:
-            settings = Settings(emit=emit, ask_passphrase=ask_passphrase, cancellation=cancellation, timeout=timeout)
-            machine = create(store, spec, driver, options, settings)
+            seconds = timeout or float(config.values.get("timeout", 900))
+            settings = Settings(emit=emit, ask_passphrase=ask_passphrase, cancellation=cancellation, timeout=seconds)
+            machine = create(store, this.spec, driver, this.options, settings)
     url = machine.url
     click.echo(f"{machine.name} is ready at {url} with {machine.engine}, after {time.monotonic() - begun:.1f} s.")
     click.echo(f'To use it in this shell: eval "$(pymachine env {machine.name})"')

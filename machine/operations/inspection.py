@@ -30,6 +30,7 @@ def inspection(store: Store, machine: Machine) -> dict[str, Any]:
             "StorePath": store.directory,
             "InstanceID": machine.instance.id if machine.instance else "",
             "Options": dict(machine.spec.options),
+            "OptionSources": dict(machine.spec.sources),
         },
         "State": str(machine.state),
         "StateRecordedAt": machine.state_at,

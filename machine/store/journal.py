@@ -62,11 +62,12 @@ class Journal:
                     machine=row["name"],
                     hint=f"choose another name, or remove it: pymachine rm {row['name']}",
                 )
-            if row["spec"] != machines.dump_spec(spec):
+            differences = _differences(json.loads(row["spec"]), json.loads(machines.dump_spec(spec)))
+            if differences:
                 raise NameTaken(
                     f'"{row["name"]}" was begun with other options',
                     machine=row["name"],
-                    cause="; ".join(_differences(json.loads(row["spec"]), json.loads(machines.dump_spec(spec)))),
+                    cause="; ".join(differences),
                     hint=f"repeat the first options to go on, or start over: pymachine rm {row['name']}",
                 )
             db.execute("UPDATE machines SET state = ?, error = NULL WHERE id = ?", (State.CREATING.value, row["id"]))
@@ -222,7 +223,7 @@ def _insert_event(db: sqlite3.Connection, entry: Entry, event: Event) -> None:
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
     found = []
-    for key in sorted({*old, *new}):
+    for key in sorted({*old, *new} - {"sources"}):  # the same thing said in another place is the same thing
         before, after = old.get(key), new.get(key)
         if isinstance(before, dict) and isinstance(after, dict):
             found += _differences(before, after, f"{prefix}{key}.")
