@@ -25,20 +25,20 @@ def age(seconds: float) -> str:
     return f"{int(seconds // 86400)}d"
 
 
-def natural_key(name: str) -> list[tuple[int, str]]:
-    """A key that sorts web2 before web10, ignoring case."""
-    parts: list[tuple[int, str]] = []
-    digits, text = "", ""
-    for char in name.lower() + "\0":
-        if char.isdigit():
+def natural_key(name: str) -> list[tuple[int, int, str]]:
+    """A key that sorts web2 before web10 and digits before letters, ignoring case."""
+    parts: list[tuple[int, int, str]] = []
+    digits = text = ""
+    for char in name.lower():
+        if char.isdecimal():
             digits += char
             if text:
-                parts.append((-1, text))
+                parts.append((1, 0, text))
                 text = ""
         else:
-            if digits:
-                parts.append((int(digits), ""))
-                digits = ""
             text += char
-    parts.append((-1, text))
+            if digits:
+                parts.append((0, int(digits), ""))
+                digits = ""
+    parts.append((0, int(digits), "") if digits else (1, 0, text))
     return parts
