@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from machine.model import Access, Instance, Machine, Spec, State
+from machine.model import Access, Endpoint, Instance, Machine, Spec, State
 from machine.store.store import Store
 
 
@@ -26,6 +26,8 @@ def add_machine(
     access = Access(host=address, host_keys=("ssh-ed25519 AAAA",))
     store.journal.record_instance(entry, Instance(driver="generic", id=address, access=access))
     if url is not None:
-        store.journal.record_converged(entry, url=url, engine="docker 20.10.24", facts={"os": "Debian 12"})
+        endpoint = Endpoint(url=url)
+        store.journal.record_converged(entry, port=endpoint.port, engine="docker 20.10.24", facts={"os": "Debian 12"})
+        store.journal.record_endpoint(entry, endpoint)
     store.journal.finish(entry, state=state)
     return store.machines.get(name)

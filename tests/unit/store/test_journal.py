@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from machine.errors import MachineNotFound, NameTaken, OperationInProgress
-from machine.model import Access, Event, Instance, State
+from machine.model import Access, Endpoint, Event, Instance, State
 from machine.store.journal import Entry
 from machine.store.machines import Machines
 from machine.store.owner import Owner
@@ -25,7 +25,8 @@ WRITES: dict[str, Callable[[Store, Entry], None]] = {
     "request": lambda store, entry: store.journal.record_request(entry, {"size": "big"}),
     "resource": lambda store, entry: store.journal.record_resource(entry, "i-2", {"kind": "instance"}),
     "instance": lambda store, entry: store.journal.record_instance(entry, INSTANCE),
-    "converged": lambda store, entry: store.journal.record_converged(entry, url="tcp://x:1", engine="e", facts={}),
+    "converged": lambda store, entry: store.journal.record_converged(entry, port=1, engine="e", facts={}),
+    "endpoint": lambda store, entry: store.journal.record_endpoint(entry, Endpoint(url="tcp://x:1")),
     "step begun": lambda store, entry: store.journal.step(entry, "instance", "begun", EVENT),
     "step done": lambda store, entry: store.journal.step(entry, "reserve", "done", EVENT, {"more": 1}),
     "event": lambda store, entry: store.journal.event(entry, EVENT),
@@ -225,7 +226,8 @@ def test_a_machine_comes_back_as_it_was_recorded(store: Store) -> None:
     access = Access(host="::1", port=2222, user="me", host_keys=("ssh-ed25519 AAAA",), machine_key_installed=False)
     instance = Instance(driver="generic", id="::1", access=access, data={"engine_port": 2376})
     store.journal.record_instance(entry, instance)
-    store.journal.record_converged(entry, url="tcp://[::1]:2376", engine="docker 1", facts={"os": "Debian"})
+    store.journal.record_converged(entry, port=2376, engine="docker 1", facts={"os": "Debian"})
+    store.journal.record_endpoint(entry, Endpoint(url="tcp://[::1]:2376"))
     store.journal.finish(entry, state=State.RUNNING)
     machine = store.machines.get("web")
     assert (machine.spec, machine.instance, machine.facts) == (wanted, instance, {"os": "Debian"})
