@@ -52,7 +52,8 @@ def option(
     info = OptionInfo(
         help=help, env=env, secret=secret, required=required, metavar=metavar, choices=choices, parse=parse
     )
-    return dataclasses.field(default=default, metadata={_METADATA: info})
+    # Not in its repr: a traceback or a log may print that.
+    return dataclasses.field(default=default, repr=not secret, metadata={_METADATA: info})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ import pytest
 
 from machine.store.store import Store
 
+pytest.register_assert_rewrite("machine.testing.contract")  # its assertions show their values, as those here do
+
 _DEVELOPERS = ("XDG_", "MACHINE_", "DOCKER_", "GENERIC_", "COMP_")
 _ALSO = ("PYMACHINE_HOME", "_PYMACHINE_COMPLETE", "SSH_AUTH_SOCK", "SSH_AGENT_PID", "no_proxy", "NO_PROXY")
 

@@ -23,9 +23,9 @@ from machine.drivers.nspawn import NspawnDriver, base, cgroup, layout, network, 
 from machine.drivers.nspawn.layout import Layout
 from machine.errors import Cancelled, DriverError, InstanceGone, PreCheckFailed
 from machine.model import Instance, Spec, State
+from machine.testing.recorder import ListRecorder
 from tests.testbed.host import Host, bare_base, make_key
 from tests.testbed.leftovers import leftovers, settings
-from tests.testbed.recorder import ListRecorder
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(os.geteuid() != 0, reason="makes real machines: needs root")]
 
@@ -479,7 +479,7 @@ _CHILD = textwrap.dedent(
     """
     import json, os, signal, sys
     from machine.drivers.nspawn import NspawnDriver
-    from tests.testbed.recorder import ListRecorder
+    from machine.testing.recorder import ListRecorder
 
     verb, token, die_at, request = sys.argv[1], sys.argv[2], int(sys.argv[3]), json.loads(sys.argv[4])
     points = 0

@@ -20,7 +20,7 @@ from machine.drivers.nspawn import NspawnDriver, base, layout, precheck
 from machine.drivers.nspawn.layout import Layout
 from machine.drivers.nspawn.mmdebstrap import Recipe
 from machine.model import Instance, Spec
-from tests.testbed.recorder import ListRecorder
+from machine.testing.recorder import ListRecorder
 
 BARE_PACKAGES = ("systemd-sysv", "dbus", "openssh-server", "iproute2", "sudo")
 STORE = "testbed"

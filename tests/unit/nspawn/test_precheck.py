@@ -14,7 +14,7 @@ from machine.drivers.nspawn.mmdebstrap import Recipe
 from machine.drivers.nspawn.options import Options
 from machine.errors import Cancelled, PreCheckFailed
 from machine.model import Spec
-from tests.testbed.recorder import ListRecorder
+from machine.testing.recorder import ListRecorder
 
 IDENTITY = HostIdentity(store="s", authorized_key="ssh-ed25519 KEY me\n")
 

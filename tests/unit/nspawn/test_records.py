@@ -9,7 +9,7 @@ from machine.drivers.nspawn import directories, layout, process, records
 from machine.drivers.nspawn.layout import Layout
 from machine.drivers.nspawn.locking import locked
 from machine.errors import Cancelled, DriverError
-from tests.testbed.recorder import ListRecorder
+from machine.testing.recorder import ListRecorder
 
 
 @pytest.fixture

@@ -1,0 +1,187 @@
+"""Driver ``memory``: instances that are records at a little cloud in a file, and no host behind them.
+
+It is what a driver for a cloud looks like, small enough to be read whole. A create ends in a failed ``connect``: what
+can be tested with it are resources and records. Not registered by the product; ``machine.testing.plugin`` does it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from machine.driver import Capabilities, Found, HostIdentity, Recorder, option
+from machine.errors import DriverError, InstanceGone, PreCheckFailed
+from machine.model import Access, Instance, Observation, Spec, State
+from machine.testing.cloud import REGIONS, CloudError, CloudInstance, MemoryCloud
+from machine.trust.sshkeys import new_private_key, public_line
+
+CLOUD_VARIABLE = "MEMORY_CLOUD"  # the directory of the cloud
+KEY_VARIABLE = "MEMORY_API_KEY"
+SSH_PORT = 1  # nobody listens there, also where an SSH server listens on every address of 127.0.0.0/8
+
+# What is recorded before the provider has said an id: the instance, if there is one, carries this token.
+_BY_TOKEN = "token:"  # noqa: S105 - not a password
+_TURN = 0.005
+_STATES = {"pending": State.STARTING, "running": State.RUNNING, "stopped": State.STOPPED}
+
+
+def _size(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 64:
+        raise ValueError(f"{text!r} is not a number of processors (1 to 64)")
+    return int(text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryOptions:
+    """One option of each kind."""
+
+    region: str = option(help="Where the instance is.", default="north", env=("MEMORY_REGION",), choices=REGIONS)
+    size: int = option(help="How many processors it has.", default=1, env=("MEMORY_SIZE",), parse=_size)
+    disk: int = option(help="The disk, in GB.", default=8, env=("MEMORY_DISK",), metavar="GB")
+    spot: bool = option(help="Cheaper, and it may be taken away.", default=False, env=("MEMORY_SPOT",))
+    label: tuple[str, ...] = option(help="A label; repeatable.", default=(), env=("MEMORY_LABEL",))
+    api_key: str | None = option(help="The key of the account.", env=(KEY_VARIABLE,), secret=True)
+
+
+class MemoryDriver:
+    """Records at a cloud in a file.
+
+    Args:
+        cloud: its directory; left out, ``$MEMORY_CLOUD``.
+    """
+
+    name: ClassVar[str] = "memory"
+    summary: ClassVar[str] = "records at a cloud in a file, for tests"
+    capabilities: ClassVar[Capabilities] = Capabilities(stop=True, restart=True, inject_host_key=True)
+    Options: ClassVar[type] = MemoryOptions
+
+    def __init__(self, cloud: Path | None = None) -> None:
+        self._directory = cloud
+        # Given on the command line it is known to this process only; every other one has it from its environment.
+        self._api_key = os.environ.get(KEY_VARIABLE)
+
+    def check(self, spec: Spec, options: MemoryOptions, identity: HostIdentity) -> dict[str, Any]:
+        """Whether the account answers."""
+        self._api_key = options.api_key or self._api_key
+        try:
+            self._cloud().describe(token="")
+        except CloudError as error:
+            hint = f"set {KEY_VARIABLE}" if error.code == "unauthorized" else "try again later"
+            raise PreCheckFailed("the memory cloud refuses", cause=str(error), hint=hint) from error
+        return {
+            "machine": spec.name,
+            "store": identity.store,
+            "authorized_key": identity.authorized_key,
+            "region": options.region,
+            "size": options.size,
+        }
+
+    def create(self, request: Mapping[str, Any], token: str, record: Recorder) -> Instance:
+        """Make an instance; what is known of it before it has an id is its token, and that is recorded first."""
+        record.resource("instance", _BY_TOKEN + token)
+        record.progress(f"asking for an instance in {request['region']}")
+        with _mapped("create"):
+            made = self._cloud().run(
+                token=token,
+                store=request["store"],
+                machine=request["machine"],
+                region=request["region"],
+                size=request["size"],
+                authorized_key=request["authorized_key"],
+                host_key=public_line(new_private_key()),
+            )
+        record.resource("instance", made.id, region=made.region)
+        if made.state == "stopped":  # it was made before, and stopped since
+            with _mapped("start"):
+                made = self._cloud().start(made.id)
+        return self._started(made, record)
+
+    def observe(self, instances: Sequence[Instance]) -> list[Observation]:
+        """All of them by one call."""
+        with _mapped("observe"):
+            there = {each.id: each for each in self._cloud().describe()}
+        return [_observed(there.get(instance.id)) for instance in instances]
+
+    def start(self, instance: Instance, record: Recorder) -> Instance:
+        """Start it; it comes back at a new address."""
+        with _mapped("start"):
+            started = self._cloud().start(instance.id)
+        return self._started(started, record)
+
+    def stop(self, instance: Instance, record: Recorder) -> None:
+        """Stop it."""
+        with _mapped("stop"):
+            self._cloud().stop(instance.id)
+
+    def restart(self, instance: Instance, record: Recorder) -> Instance:
+        """Stop and start."""
+        self.stop(instance, record)
+        return self.start(instance, record)
+
+    def kill(self, instance: Instance, record: Recorder) -> None:
+        """Nothing runs in it that could be shut down in order."""
+        self.stop(instance, record)
+
+    def remove(self, id: str, data: Mapping[str, Any], record: Recorder) -> None:
+        """Remove it, by its id or by the token that was recorded before it had one."""
+        cloud = self._cloud()
+        with _mapped("remove"):
+            ids = [id]
+            if id.startswith(_BY_TOKEN):
+                ids = [each.id for each in cloud.describe(token=id.removeprefix(_BY_TOKEN))]
+            for each in ids:
+                record.check()
+                try:
+                    cloud.terminate(each)
+                except CloudError as error:
+                    if error.code != "not-found":
+                        raise
+
+    def find(self, store: str) -> list[Found]:
+        """The instances of a store, in every region."""
+        with _mapped("find"):
+            return [
+                Found(driver=self.name, kind="instance", id=each.id, machine=each.machine, token=each.token)
+                for each in self._cloud().describe(store=store)
+            ]
+
+    def _started(self, made: CloudInstance, record: Recorder) -> Instance:
+        """The instance once it runs."""
+        while made.state == "pending":
+            record.check()
+            time.sleep(_TURN)
+            with _mapped("wait for"):
+                there = self._cloud().describe(token=made.token)
+            if not there:
+                raise InstanceGone(f"the instance {made.id} is gone")
+            made = there[0]
+        access = Access(host=made.address, port=SSH_PORT, host_keys=(made.host_key,))
+        return Instance(driver=self.name, id=made.id, access=access, data={"region": made.region})
+
+    def _cloud(self) -> MemoryCloud:
+        directory = self._directory or os.environ.get(CLOUD_VARIABLE)
+        if not directory:
+            raise PreCheckFailed("there is no memory cloud", hint=f"set {CLOUD_VARIABLE} to a directory")
+        return MemoryCloud(Path(directory), self._api_key)
+
+
+def _observed(instance: CloudInstance | None) -> Observation:
+    if instance is None:
+        return Observation(state=State.GONE)
+    return Observation(state=_STATES[instance.state], address=instance.address or None)
+
+
+@contextlib.contextmanager
+def _mapped(verb: str) -> Iterator[None]:
+    """The provider's errors as ours: here, and nowhere else."""
+    try:
+        yield
+    except CloudError as error:
+        if error.code == "not-found":
+            raise InstanceGone("the instance is gone", cause=str(error), hint="pymachine rm NAME") from error
+        raise DriverError(f"the memory cloud did not {verb} the instance", cause=str(error)) from error
