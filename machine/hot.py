@@ -86,7 +86,9 @@ def _rows(directory: str, sql: str, parameters: tuple[str, ...] = ()) -> list[tu
 
 
 def _one(directory: str, name: str) -> tuple[str, ...] | None:
-    rows = _rows(directory, "SELECT name, url, address, state FROM machines WHERE name_key = ?", (name.casefold(),))
+    rows = _rows(
+        directory, "SELECT name, url, address, state, route FROM machines WHERE name_key = ?", (name.casefold(),)
+    )
     return rows[0] if rows else None
 
 
@@ -126,7 +128,8 @@ def _env(directory: str, arguments: list[str], environ: os._Environ[str]) -> str
     pairs = env.variables(machine[0], machine[1], os.path.join(directory, "machines", machine[0]))
     if proxy:
         pairs.append(env.no_proxy(dict(environ), machine[2]))
-    return env.render(pairs, shell, command, windows=windows)
+    note = env.tunnel_note(machine[0], machine[4])
+    return env.render(pairs, shell, command, windows=windows, note=note)
 
 
 def typed_command(environ: os._Environ[str]) -> str:

@@ -107,6 +107,7 @@ class Endpoint:
     """Where clients reach the engine."""
 
     url: str  # tcp://ADDRESS:PORT, IPv6 bracketed
+    route: str = "direct"  # or "ssh": the URL is a tunnel's end on the operator's computer
 
     @property
     def port(self) -> int:
@@ -128,6 +129,7 @@ class Machine:
     created_at: float
     facts: Mapping[str, Any] = field(default_factory=dict)  # what the host said of itself at the last converge
     engine: str | None = None  # "docker 20.10.24"
+    port: int | None = None  # of the endpoint, on the host
     error: str | None = None  # one line: why the last operation failed
 
     @property

@@ -27,8 +27,10 @@ class CreateCommand(click.Command):
         from machine.store.config import read_config
 
         name = _driver_on(args) or default_driver(read_config(ctx.obj))
+        # The command outlives a command line where Python calls it: another one's driver must not stay.
+        self.params = self.own_params
         if name is not None:
-            self.params = self.own_params + [_click_option(item) for item in declared_options(load_driver(name))]
+            self.params += [_click_option(item) for item in declared_options(load_driver(name))]
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:

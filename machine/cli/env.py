@@ -47,4 +47,5 @@ def command(directory: str, name: str | None, shell: str | None, unset: bool, no
         pairs = env.variables(machine.name, endpoint.url, store.files(machine.name).directory)
     if no_proxy:
         pairs.append(env.no_proxy(dict(os.environ), machine.address or ""))
-    click.echo(env.render(pairs, shell, typed_command(os.environ), windows=windows), nl=False)
+    note = env.tunnel_note(machine.name, endpoint.route)
+    click.echo(env.render(pairs, shell, typed_command(os.environ), windows=windows, note=note), nl=False)

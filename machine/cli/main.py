@@ -25,6 +25,7 @@ _COMMANDS = (
     "start",
     "status",
     "stop",
+    "tunnel",
     "url",
     "version",
 )

@@ -6,9 +6,9 @@ from machine.driver import Driver
 from machine.model import Machine
 from machine.operations.authority import ensure_client_certificate, store_authority
 from machine.operations.converge import converge_host
-from machine.operations.endpoint import verify_endpoint
 from machine.operations.hostconnection import connect_to_host
 from machine.operations.operation import Operation
+from machine.operations.route import find_route
 
 
 def bring_up(op: Operation, driver: Driver, *, patient: bool) -> Machine:
@@ -30,17 +30,13 @@ def bring_up(op: Operation, driver: Driver, *, patient: bool) -> Machine:
 
     with op.step("endpoint") as step:
         ensure_client_certificate(store, machine, store_authority(store))
-        verify_machine(op, machine)
-        step.summary = machine.url
-    return machine
-
-
-def verify_machine(op: Operation, machine: Machine) -> None:
-    """Ask the machine's endpoint over mutual TLS until it answers.
-
-    Raises:
-        EndpointUnverified: what the last answer was.
-    """
-    assert machine.instance is not None  # noqa: S101 - it has been converged
-    assert machine.endpoint is not None  # noqa: S101 - it has been converged
-    verify_endpoint(machine.instance.address, machine.endpoint.port, op.store.files(machine.name), op.deadline)
+        endpoint = find_route(op, machine, connection)
+        store.journal.record_endpoint(op.entry, endpoint)
+        step.result["route"] = endpoint.route
+        step.summary = endpoint.url
+        if endpoint.route == "ssh":
+            step.warn(
+                f"port {machine.port} of {machine.address} cannot be reached from here, and works through SSH:"
+                f" keep a tunnel open with `pymachine tunnel {machine.name}`"
+            )
+    return store.machines.get(op.machine)

@@ -20,7 +20,6 @@ from machine.operations.operation import Operation, Step
 from machine.ssh.connection import Connection
 from machine.store.files import PUBLIC
 from machine.trust.certificates import sign_server
-from machine.trust.names import endpoint_url
 from machine.trust.sshkeys import public_line
 
 DEFAULT_PORT = 2376
@@ -51,9 +50,7 @@ def converge_host(op: Operation, step: Step, machine: Machine, connection: Conne
     access = dataclasses.replace(machine.instance.access, machine_key_installed=True)
     op.store.journal.record_instance(op.entry, dataclasses.replace(machine.instance, access=access))
     engine = f"{host.engine_kind} {host.engine_version}"
-    op.store.journal.record_converged(
-        op.entry, url=endpoint_url(machine.instance.address, host.port), engine=engine, facts=host.facts
-    )
+    op.store.journal.record_converged(op.entry, port=host.port, engine=engine, facts=host.facts)
     step.result.update(
         engine=engine,
         engine_source=host.engine_source,

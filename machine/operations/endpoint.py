@@ -17,15 +17,16 @@ from machine.store.files import Files
 from machine.trust.names import host_in_url
 
 _log = logging.getLogger(__name__)
+_CONNECT_SECONDS = 5.0
 _REQUEST_SECONDS = 10.0
 _LARGEST_ANSWER = 1 << 20
 _NO_ROUTE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT)
 _HINTS = {
-    "route": "SSH works, so a firewall drops the port: open TCP port {port} of the host for this computer",
-    "port": "look on the host: systemctl status pymachine-agent.socket",
     "agent": "look on the host: journalctl -u pymachine-agent",
     "tls": "look at the clocks of both sides, and on the host: journalctl -u pymachine-agent",
 }
+# Nothing that waiting would change: what is between here and the port does not let us through.
+NO_WAY = ("name", "route", "port")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +38,12 @@ class Health:
     engine_trouble: str  # why not
 
 
-def ask_health(address: str, port: int, files: Files, deadline: Deadline) -> Health:
+def ask_health(address: str, port: int, files: Files, deadline: Deadline, *, local_port: int | None = None) -> Health:
     """One mutual-TLS connection: a word from the agent, then one from the engine through it.
+
+    Args:
+        address, port: where the endpoint is, and what its certificate must say.
+        local_port: the end of a tunnel to it on this computer.
 
     Raises:
         EndpointUnverified: ``layer`` is "name", "route", "port", "tls" or "agent".
@@ -46,10 +51,13 @@ def ask_health(address: str, port: int, files: Files, deadline: Deadline) -> Hea
     where = f"{host_in_url(address)}:{port}"
     context = ssl.create_default_context(cafile=files.path("ca.pem"))
     context.load_cert_chain(files.path("cert.pem"), files.path("key.pem"))
-    connection = http.client.HTTPSConnection(
-        address, port, context=context, timeout=deadline.remaining(_REQUEST_SECONDS)
-    )
+    connection = http.client.HTTPSConnection(address, port, context=context)
+    dial = (address, port) if local_port is None else ("127.0.0.1", local_port)
     try:
+        plain = socket.create_connection(dial, timeout=deadline.remaining(_CONNECT_SECONDS))
+        plain.settimeout(deadline.remaining(_REQUEST_SECONDS))
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sock = context.wrap_socket(plain, server_hostname=address)
         agent = _get(connection, "/agent/v1/health")
         engine = agent["engine"]
         version = str(_get(connection, "/version")["Version"]) if engine["state"] == "up" else None
@@ -94,8 +102,10 @@ def _explained(error: Exception) -> tuple[str, str]:
     return "agent", "does not answer as the agent does"
 
 
-def verify_endpoint(address: str, port: int, files: Files, deadline: Deadline) -> Health:
-    """Ask until agent and engine answer, for 30 seconds at the most.
+def verify_endpoint(
+    address: str, port: int, files: Files, deadline: Deadline, *, local_port: int | None = None
+) -> Health:
+    """Ask until agent and engine answer, for 30 seconds at the most; not again where there is no way to the port.
 
     Raises:
         EndpointUnverified: what the last answer was.
@@ -103,7 +113,7 @@ def verify_endpoint(address: str, port: int, files: Files, deadline: Deadline) -
     within = Deadline(deadline.remaining(30.0), cancellation=deadline.cancellation)
 
     def attempt() -> Health:
-        health = ask_health(address, port, files, within)
+        health = ask_health(address, port, files, within, local_port=local_port)
         if health.engine_version is None:
             raise EndpointUnverified(
                 "the agent answers and the engine behind it does not",
@@ -114,10 +124,10 @@ def verify_endpoint(address: str, port: int, files: Files, deadline: Deadline) -
         return health
 
     def retryable(error: Exception) -> bool:
-        return isinstance(error, EndpointUnverified)
+        return isinstance(error, EndpointUnverified) and error.layer not in NO_WAY
 
     try:
         return within.retry(attempt, retryable=retryable, first=0.02, longest=0.5)
     except EndpointUnverified as error:
-        error.hint = error.hint or _HINTS.get(error.layer, "").format(port=port) or None
+        error.hint = error.hint or _HINTS.get(error.layer)
         raise

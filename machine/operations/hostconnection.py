@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
+from machine.deadline import Deadline
 from machine.driver import Capabilities
 from machine.errors import HostUnreachable
 from machine.model import Machine
 from machine.operations.operation import Operation, Step
 from machine.ssh.connection import Connection
+from machine.ssh.credentials import AskPassphrase, never_ask
 from machine.ssh.reach import reach
 from machine.store.files import PUBLIC
+from machine.store.store import Store
 from machine.trust.sshkeys import fingerprint
 
 MACHINE_KEY = "id_ed25519"
@@ -37,7 +41,7 @@ def connect_to_host(
     assert machine.instance is not None  # noqa: S101 - the step before made it
     access = machine.instance.access
     files = op.store.files(machine.name)
-    pinned = access.host_keys or pinned_keys(files.read(KNOWN_HOSTS))
+    pinned = _pinned(op.store, machine)
     seen: list[str] = []
 
     def waiting(error: Exception) -> None:
@@ -47,17 +51,11 @@ def connect_to_host(
             step.progress(f"waiting for SSH: {error}")
 
     connection: Connection = op.share(
-        reach(
-            access.host,
-            port=access.port,
-            user=access.user,
-            deadline=op.deadline,
-            machine_key=files.path(MACHINE_KEY) if access.machine_key_installed else None,
-            identity_file=access.identity_file,
-            pinned=pinned,
-            fingerprint=access.host_key_fingerprint,
-            accept_first=machine.spec.host_key_policy == "first-use",
-            through_config=capabilities.local_rank is None,
+        open_connection(
+            op.store,
+            machine,
+            capabilities,
+            op.deadline,
             patient=patient,
             ask_passphrase=op.settings.ask_passphrase,
             on_retry=waiting,
@@ -77,6 +75,45 @@ def connect_to_host(
         f"{connection.user}@{connection.host}, host key {fingerprint(verdict.key)} ({_SOURCES[verdict.source]})"
     )
     return connection
+
+
+def open_connection(
+    store: Store,
+    machine: Machine,
+    capabilities: Capabilities,
+    deadline: Deadline,
+    *,
+    patient: bool = False,
+    ask_passphrase: AskPassphrase = never_ask,
+    on_retry: Callable[[Exception], None] | None = None,
+) -> Connection:
+    """Connect to a machine's host, with its own key once that is accepted there; nothing is recorded.
+
+    Raises:
+        HostUnreachable, HostKeyRejected, LoginRefused.
+    """
+    assert machine.instance is not None  # noqa: S101 - the caller looked
+    access = machine.instance.access
+    return reach(
+        access.host,
+        port=access.port,
+        user=access.user,
+        deadline=deadline,
+        machine_key=store.files(machine.name).path(MACHINE_KEY) if access.machine_key_installed else None,
+        identity_file=access.identity_file,
+        pinned=_pinned(store, machine),
+        fingerprint=access.host_key_fingerprint,
+        accept_first=machine.spec.host_key_policy == "first-use",
+        through_config=capabilities.local_rank is None,
+        patient=patient,
+        ask_passphrase=ask_passphrase,
+        on_retry=on_retry,
+    )
+
+
+def _pinned(store: Store, machine: Machine) -> tuple[str, ...]:
+    assert machine.instance is not None  # noqa: S101 - the caller looked
+    return machine.instance.access.host_keys or pinned_keys(store.files(machine.name).read(KNOWN_HOSTS))
 
 
 def pinned_keys(known_hosts: bytes | None) -> tuple[str, ...]:

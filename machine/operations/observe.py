@@ -13,6 +13,8 @@ from machine.driver import Driver
 from machine.errors import EndpointUnverified, PymachineError
 from machine.model import Machine, Observation, State
 from machine.operations.endpoint import Health, ask_health
+from machine.operations.operation import Settings
+from machine.operations.tunnel import tunnel
 from machine.store.store import Store
 
 _WORKERS = 32
@@ -47,7 +49,7 @@ def observe(
                 by_driver.setdefault(machine.spec.driver, []).append(machine)
         providers = {name: pool.submit(_ask_provider, load, name, group) for name, group in by_driver.items()}
         endpoints = {
-            machine.id: pool.submit(_ask_endpoint, store, machine, deadline)
+            machine.id: pool.submit(_ask_endpoint, store, machine, load, deadline)
             for machine in machines
             if machine.instance is not None and machine.endpoint is not None
         }
@@ -83,11 +85,17 @@ def _ask_provider(load: Callable[[str], Driver], name: str, group: Sequence[Mach
         return str(error)
 
 
-def _ask_endpoint(store: Store, machine: Machine, deadline: Deadline) -> Health | str:
+def _ask_endpoint(store: Store, machine: Machine, load: Callable[[str], Driver], deadline: Deadline) -> Health | str:
     assert machine.instance is not None  # noqa: S101 - the caller chose these
     assert machine.endpoint is not None  # noqa: S101 - the caller chose these
     try:
-        return ask_health(machine.instance.address, machine.endpoint.port, store.files(machine.name), deadline)
+        address, files = machine.instance.address, store.files(machine.name)
+        if machine.endpoint.route == "direct":
+            return ask_health(address, machine.endpoint.port, files, deadline)
+        with tunnel(
+            store, machine, load(machine.spec.driver), Settings(timeout=deadline.remaining()), local_port=0
+        ) as way:
+            return ask_health(address, machine.port or 0, files, deadline, local_port=way.local_port)
     except EndpointUnverified as error:
         return f"{error} ({error.cause})" if error.cause else str(error)
     except (PymachineError, OSError) as error:

@@ -50,7 +50,7 @@ def no_proxy(environ: dict[str, str], address: str) -> tuple[str, str]:
     return name, f"{current},{address}" if current else address
 
 
-def render(pairs: list[tuple[str, str]], shell: str, command: str, *, windows: bool = False) -> str:
+def render(pairs: list[tuple[str, str]], shell: str, command: str, *, windows: bool = False, note: str = "") -> str:
     """The whole output of ``env``: the assignments and the hint how to use them.
 
     Args:
@@ -58,12 +58,20 @@ def render(pairs: list[tuple[str, str]], shell: str, command: str, *, windows: b
         shell: one of `SHELLS`; anything else is taken for a POSIX shell.
         command: the command line that prints this.
         windows: the client is Windows, and docker-compose there wants to be told.
+        note: one more line for people, as a comment.
     """
-    set_form, _, _ = _FORMS.get(shell, _POSIX)
+    set_form, _, comment = _FORMS.get(shell, _POSIX)
     if windows:
         pairs = [*pairs, ("COMPOSE_CONVERT_WINDOWS_PATHS", "true")]
     lines = [set_form.format(k=name, v=_escaped(value, shell)) for name, value in pairs]
+    if note:
+        lines.append(f"{comment} {note}")
     return "\n".join([*lines, hint(shell, command)]) + "\n"
+
+
+def tunnel_note(name: str, route: str) -> str:
+    """What must be said of a machine whose endpoint is at a tunnel's end; empty for a direct one."""
+    return "" if route == "direct" else f"Reached through SSH only: keep `pymachine tunnel {name}` running."
 
 
 def render_unset(names: list[str], shell: str, command: str) -> str:

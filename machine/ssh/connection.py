@@ -91,6 +91,11 @@ class Connection:
                 f"{host}:{port} cannot be reached from the bastion", layer="route", cause=str(error)
             ) from error
 
+    @property
+    def alive(self) -> bool:
+        """Whether the connection is there; a host that vanished is noticed by the keep-alive."""
+        return self._transport.is_active()
+
     def close(self) -> None:
         """End the connection, and that to the bastion below it."""
         self._transport.close()

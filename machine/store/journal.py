@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from machine.errors import NameTaken
-from machine.model import Event, Instance, Machine, Spec, State
+from machine.model import Endpoint, Event, Instance, Machine, Spec, State
 from machine.store import machines
 from machine.store.database import Database
 from machine.store.lease import (
@@ -149,13 +149,21 @@ class Journal:
             )
             db.execute("UPDATE machines SET address = ? WHERE id = ?", (instance.address, entry.machine))
 
-    def record_converged(self, entry: Entry, *, url: str, engine: str, facts: Mapping[str, Any]) -> None:
-        """Record what the host said at the end of a converge, and where its endpoint is."""
+    def record_converged(self, entry: Entry, *, port: int, engine: str, facts: Mapping[str, Any]) -> None:
+        """Record what the host said at the end of a converge."""
         with self._database.write() as db:
             fenced(db, entry, "heartbeat = ?", time.time())
             db.execute(
-                "UPDATE machines SET url = ?, engine = ?, facts = ? WHERE id = ?",
-                (url, engine, json.dumps(dict(facts)), entry.machine),
+                "UPDATE machines SET port = ?, engine = ?, facts = ? WHERE id = ?",
+                (port, engine, json.dumps(dict(facts)), entry.machine),
+            )
+
+    def record_endpoint(self, entry: Entry, endpoint: Endpoint) -> None:
+        """Record where clients reach the engine, once that is known."""
+        with self._database.write() as db:
+            fenced(db, entry, "heartbeat = ?", time.time())
+            db.execute(
+                "UPDATE machines SET url = ?, route = ? WHERE id = ?", (endpoint.url, endpoint.route, entry.machine)
             )
 
     def step_done(self, entry: Entry, name: str) -> bool:

@@ -95,9 +95,10 @@ def _machine(row: sqlite3.Row) -> Machine:
         state=State(row["state"]),
         state_at=row["state_at"],
         instance=instance,
-        endpoint=Endpoint(url=row["url"]) if row["url"] else None,
+        endpoint=Endpoint(url=row["url"], route=row["route"]) if row["url"] else None,
         created_at=row["created_at"],
         facts=json.loads(row["facts"]),
         engine=row["engine"],
+        port=row["port"],
         error=row["error"],
     )

@@ -103,5 +103,15 @@ def _cancelling_and_drivers_of_operations(db: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (_first_tables, _cancelling_and_drivers_of_operations)
+def _route_to_the_endpoint(db: sqlite3.Connection) -> None:
+    # "direct", or "ssh": only through a tunnel, and url is that of its end on the operator's computer.
+    db.execute("ALTER TABLE machines ADD COLUMN route TEXT NOT NULL DEFAULT 'direct'")
+    db.execute("ALTER TABLE machines ADD COLUMN port INTEGER")  # of the endpoint, on the host
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    _first_tables,
+    _cancelling_and_drivers_of_operations,
+    _route_to_the_endpoint,
+)
 VERSION = len(MIGRATIONS)
