@@ -31,7 +31,7 @@ _STATES = {"pending": State.STARTING, "running": State.RUNNING, "stopped": State
 
 
 def _size(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 64:
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 64:
         raise ValueError(f"{text!r} is not a number of processors (1 to 64)")
     return int(text)
 

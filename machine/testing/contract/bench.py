@@ -39,8 +39,8 @@ class Bench:
         """The options of a small instance as given on a command line, each secret one with a value nobody else uses."""
         raise NotImplementedError
 
-    def wrong_values(self) -> Mapping[str, str]:
-        """Option -> a value that it must refuse. Needed for each option with a ``parse`` of its own."""
+    def wrong_values(self) -> Mapping[str, str | None]:
+        """Option -> a value that it must refuse (None: it takes any text), for each with a ``parse`` of its own."""
         return {}
 
     def lose(self, instance: Instance) -> None:

@@ -91,9 +91,9 @@ class OptionsContract(Bench):
 
     def _wrong_value(self, item: DeclaredOption) -> str | None:
         """A value this option must refuse; None: it takes any text."""
-        wrong = self.wrong_values().get(item.name)
-        if wrong is not None:
-            return wrong
+        told = self.wrong_values()
+        if item.name in told:
+            return told[item.name]
         assert item.info.parse is None, f"let wrong_values() say what {item.flag} must refuse"
         if item.info.choices:
             return "no such choice"

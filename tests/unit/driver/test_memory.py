@@ -40,7 +40,7 @@ class TestMemoryKeepsTheContract(DriverContract):
     def given(self) -> Mapping[str, Any]:
         return {"region": "south", "size": "2", "disk": "9", "spot": "yes", "label": ("a", "b"), "api_key": KEY}
 
-    def wrong_values(self) -> Mapping[str, str]:
+    def wrong_values(self) -> Mapping[str, str | None]:
         return {"size": "65"}
 
     def lose(self, instance: Instance) -> None:
