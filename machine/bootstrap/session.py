@@ -13,7 +13,7 @@ from machine.bootstrap import stub as stubs
 from machine.bootstrap.bundle import AgentBundle, agent_bundle
 from machine.bootstrap.channel import Channel
 from machine.bootstrap.lines import HostLines, clean
-from machine.errors import BootstrapFailed
+from machine.errors import BootstrapFailed, HostUnreachable
 
 PROTOCOL = 1
 
@@ -161,6 +161,8 @@ class _Conversation:
             self._send(bundle.data)
         elif hello.get("kept") and newer(str(hello["kept"]), bundle.version):
             self._emit("agent", "warning", f"the host's agent {hello['kept']} is newer and is kept", 0.0)
+        else:
+            self._emit("agent", "progress", "the host has this agent", 0.0)
         self._send(json.dumps(document).encode() + b"\n")
         while True:
             line = self._until("result", "need")
@@ -193,7 +195,7 @@ class _Conversation:
     def _send(self, data: bytes) -> None:
         try:
             self._channel.send(data)
-        except OSError:
+        except (OSError, HostUnreachable):
             # It no longer reads; why it ended, its output says better than this error.
             while self._lines.next() is not None:
                 self._spoke = True

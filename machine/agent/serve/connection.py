@@ -148,6 +148,9 @@ class Handshake:
         except Refused as error:
             self._refuse(str(error))
         else:
+            # We have nothing to say now, and a client that waits for our acknowledgement (Nagle) before it sends its
+            # request would wait 40 ms for it.
+            connection.client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             connection.server.admitted(connection)
             connection.turn(Relay(connection))
             connection.phase.from_client()  # its first request may have come with its last message
@@ -208,9 +211,12 @@ def _reason(error: ssl.SSLError) -> str:
     verify = getattr(error, "verify_message", "")
     if verify:
         return f"the client certificate is not valid here: {verify}"
+    words = (error.reason or str(error)).replace("_", " ").lower()
+    if " alert " in words:
+        return f"the client broke off: {words.partition(' alert ')[2]} (does it have this machine's ca.pem?)"
     return {
         "PEER_DID_NOT_RETURN_A_CERTIFICATE": "no client certificate",
         "HTTP_REQUEST": "plain HTTP where TLS is spoken",
         "WRONG_VERSION_NUMBER": "not TLS",
         "UNSUPPORTED_PROTOCOL": "a version of TLS older than 1.2",
-    }.get(error.reason or "", f"TLS: {(error.reason or str(error)).replace('_', ' ').lower()}")
+    }.get(error.reason or "", f"TLS: {words}")
