@@ -2,7 +2,7 @@
 VENV   := .venv
 BIN    := $(VENV)/bin
 SYSTEM := ca-certificates iproute2 iptables mmdebstrap openssh-client python3 python3-venv systemd-container
-TESTS  := busybox-static procps openssh-server
+TESTS  := bash busybox-static dash fish openssh-server openssl procps tcsh zsh
 # One Python for the virtual environment: the system's, unless PYTHON names another.
 PYTHON ?= python3
 
