@@ -35,6 +35,7 @@ class OptionInfo:
     metavar: str | None = None
     choices: tuple[str, ...] = ()
     parse: Callable[[str], Any] | None = None  # text -> value; raises ValueError with the reason
+    aliases: tuple[str, ...] = ()  # further flags, as docker-machine has them
 
 
 def option(
@@ -47,10 +48,18 @@ def option(
     metavar: str | None = None,
     choices: tuple[str, ...] = (),
     parse: Callable[[str], Any] | None = None,
+    aliases: tuple[str, ...] = (),
 ) -> Any:
     """Declare one option of a driver, as the default of a field of its ``Options`` dataclass."""
     info = OptionInfo(
-        help=help, env=env, secret=secret, required=required, metavar=metavar, choices=choices, parse=parse
+        help=help,
+        env=env,
+        secret=secret,
+        required=required,
+        metavar=metavar,
+        choices=choices,
+        parse=parse,
+        aliases=aliases,
     )
     # Not in its repr: a traceback or a log may print that.
     return dataclasses.field(default=default, repr=not secret, metadata={_METADATA: info})
@@ -186,6 +195,7 @@ class Capabilities:
     inject_host_key: bool = False  # the host key is known before the first contact
     creates: bool = True  # makes hosts; False: it is given them
     observes: bool = True  # the provider can say a state; False: the host is all there is
+    host: bool = True  # False: there is an endpoint and no host to reach; see `EndpointDriver`
     local_rank: int | None = None  # drivers for this very computer, the best first (lowest); None: not local
 
 
@@ -278,6 +288,52 @@ class LocalDriver(Protocol):
 
     def host_changes(self) -> list[str]:
         """What the first machine changes on this computer, one line each; empty when it is there already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenEndpoint:
+    """An endpoint that is somebody else's; certificates as files on this computer: all three, or none."""
+
+    host: str  # IPv6 without brackets
+    port: int
+    ca_cert: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+
+
+class EndpointDriver(Protocol):
+    """What a driver adds that has no ``host``: where the endpoint is."""
+
+    def endpoint(self, instance: Instance) -> GivenEndpoint:
+        """The endpoint that was given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheEntry:
+    """Something a driver keeps so that the next machine is made sooner; it can be made again."""
+
+    driver: str
+    id: str  # for `drop`
+    what: str  # one line, for people
+    path: str
+    size: int  # bytes it takes up
+    made_at: float | None  # seconds since the epoch; None: not known
+    machines: tuple[str, ...] = ()  # the names of those that need it
+    busy: bool = False  # it is being made, or taken into use, at this moment
+
+
+class CachingDriver(Protocol):
+    """What a driver adds that keeps a cache on this computer."""
+
+    def cached(self) -> list[CacheEntry]:
+        """All that is in the cache, also what is half made or left over."""
+
+    def drop(self, id: str) -> bool:
+        """Remove an entry, unless something needs it: looked at again under the driver's own lock.
+
+        Returns:
+            Whether it is gone; already gone is.
+        """
 
 
 def driver_names() -> list[str]:

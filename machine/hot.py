@@ -125,7 +125,8 @@ def _env(directory: str, arguments: list[str], environ: os._Environ[str]) -> str
     machine = _one(directory, name or "default")
     if machine is None or not machine[1] or machine[3] == "Stopped":
         return None
-    pairs = env.variables(machine[0], machine[1], os.path.join(directory, "machines", machine[0]))
+    files = os.path.join(directory, "machines", machine[0])
+    pairs = env.variables(machine[0], machine[1], None if machine[4] == "plain" else files)
     if proxy:
         pairs.append(env.no_proxy(dict(environ), machine[2]))
     note = env.tunnel_note(machine[0], machine[4])

@@ -107,7 +107,14 @@ class Endpoint:
     """Where clients reach the engine."""
 
     url: str  # tcp://ADDRESS:PORT, IPv6 bracketed
-    route: str = "direct"  # or "ssh": the URL is a tunnel's end on the operator's computer
+    # direct: our agent's; ssh: the same, and the URL is a tunnel's end on the operator's computer; given: somebody
+    # else's; plain: somebody else's without TLS, which nobody asks for anything.
+    route: str = "direct"
+
+    @property
+    def given(self) -> bool:
+        """Whether it is somebody else's: no agent of ours, and no host to reach."""
+        return self.route in ("given", "plain")
 
     @property
     def port(self) -> int:

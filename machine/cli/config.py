@@ -17,7 +17,9 @@ def command(directory: str, name: str | None) -> None:
         machine = meant(store, name)
         endpoint = usable_endpoint(machine)
         files = store.files(machine.name)
-    click.echo("--tlsverify")
-    for flag, file in (("tlscacert", "ca.pem"), ("tlscert", "cert.pem"), ("tlskey", "key.pem")):
+    secured = endpoint.route != "plain"
+    if secured:
+        click.echo("--tlsverify")
+    for flag, file in (("tlscacert", "ca.pem"), ("tlscert", "cert.pem"), ("tlskey", "key.pem")) if secured else ():
         click.echo(f'--{flag}="{files.path(file)}"')
     click.echo(f"-H={endpoint.url}")

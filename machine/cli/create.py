@@ -127,7 +127,8 @@ def command(
             settings = Settings(emit=emit, ask_passphrase=ask_passphrase, cancellation=cancellation, timeout=seconds)
             machine = create(store, this.spec, driver, this.options, settings)
     url = machine.url
-    click.echo(f"{machine.name} is ready at {url} with {machine.engine}, after {time.monotonic() - begun:.1f} s.")
+    engine = f" with {machine.engine}" if machine.engine else ""
+    click.echo(f"{machine.name} is ready at {url}{engine}, after {time.monotonic() - begun:.1f} s.")
     click.echo(f'To use it in this shell: eval "$(pymachine env {machine.name})"')
 
 
@@ -196,12 +197,11 @@ def _click_option(item: DeclaredOption) -> click.Option:
         notes.append("required")
     text = item.info.help + (f" [{'; '.join(notes)}]" if notes else "")
     settings: dict[str, Any] = {"help": text, "default": None}
+    flags = (item.flag, *item.info.aliases)
     if item.kind is bool:
-        option = click.Option([item.flag, item.name], is_flag=True, flag_value=True, **settings)
+        option = click.Option([*flags, item.name], is_flag=True, flag_value=True, **settings)
     else:
         metavar = item.info.metavar or ("|".join(item.info.choices) if item.info.choices else None)
-        option = click.Option(
-            [item.flag, item.name], multiple=item.kind is tuple, metavar=metavar, type=str, **settings
-        )
+        option = click.Option([*flags, item.name], multiple=item.kind is tuple, metavar=metavar, type=str, **settings)
     option.of_driver = True  # type: ignore[attr-defined]
     return option

@@ -44,7 +44,8 @@ def command(directory: str, name: str | None, shell: str | None, unset: bool, no
     with opened_store(directory) as store:
         machine = meant(store, name)
         endpoint = usable_endpoint(machine)
-        pairs = env.variables(machine.name, endpoint.url, store.files(machine.name).directory)
+        files = store.files(machine.name).directory
+        pairs = env.variables(machine.name, endpoint.url, None if endpoint.route == "plain" else files)
     if no_proxy:
         pairs.append(env.no_proxy(dict(os.environ), machine.address or ""))
     note = env.tunnel_note(machine.name, endpoint.route)

@@ -7,7 +7,7 @@ import shutil
 
 import click
 
-from machine.errors import NotRunning, PreCheckFailed
+from machine.errors import DriverError, NotRunning, PreCheckFailed
 from machine.model import Machine, State
 
 
@@ -32,8 +32,15 @@ def ssh_arguments(machine: Machine, files: str) -> list[str]:
     """What ssh is told: our key only, and no other host key than the pinned one.
 
     Raises:
-        NotRunning: there is no host to log in to.
+        DriverError: there never was a host to log in to.
+        NotRunning: the host does not run.
     """
+    if machine.endpoint is not None and machine.endpoint.given:
+        raise DriverError(
+            f"the driver {machine.spec.driver} has no host to log in to",
+            machine=machine.name,
+            hint=f"only its endpoint is known: pymachine url {machine.name}",
+        )
     if machine.instance is None or machine.state is State.STOPPED:
         raise NotRunning(f'Host "{machine.name}" is not running', machine=machine.name)
     access = machine.instance.access

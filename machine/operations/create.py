@@ -12,6 +12,7 @@ from machine.driver import Driver, HostIdentity, declared_options
 from machine.errors import InvalidName, NameTaken
 from machine.model import Machine, Spec, State, valid_name
 from machine.operations.bringup import bring_up
+from machine.operations.given import take_endpoint
 from machine.operations.hostconnection import MACHINE_KEY
 from machine.operations.log import hide
 from machine.operations.operation import Operation, Settings
@@ -46,7 +47,7 @@ def create(store: Store, spec: Spec, driver: Driver, options: Any, settings: Set
     entry = store.journal.begin_create(spec)
     with Operation(store, entry, spec.name, "create", settings) as op:
         with op.step("reserve") as step:
-            request = _reserve(store, entry, spec, request, private_key)
+            request = _reserve(store, entry, spec, request, private_key if driver.capabilities.host else None)
             step.summary = f"{spec.driver}" + (", going on where it stopped" if entry.resumed else "")
             if entry.taken_from:
                 step.warn(f"taken over from {entry.taken_from}")
@@ -56,8 +57,11 @@ def create(store: Store, spec: Spec, driver: Driver, options: Any, settings: Set
             store.journal.record_instance(entry, instance)
             step.summary = instance.address
 
-        bring_up(op, driver, patient=driver.capabilities.creates)
-        op.finish(State.RUNNING)
+        if driver.capabilities.host:
+            bring_up(op, driver, patient=driver.capabilities.creates)
+            op.finish(State.RUNNING)
+        else:
+            op.finish(take_endpoint(op, driver))
     return store.machines.get(spec.name)
 
 
@@ -88,7 +92,9 @@ def unfinished(store: Store, name: str) -> Spec | None:
     return found.spec if found is not None and store.history.may_resume_create(found) else None
 
 
-def _reserve(store: Store, entry: Entry, spec: Spec, request: dict[str, Any], private_key: bytes) -> dict[str, Any]:
+def _reserve(
+    store: Store, entry: Entry, spec: Spec, request: dict[str, Any], private_key: bytes | None
+) -> dict[str, Any]:
     """Write down the machine's key and what will be asked for; what an earlier attempt wrote down is kept."""
     recorded = store.journal.request(entry)
     if recorded is not None:
@@ -96,7 +102,8 @@ def _reserve(store: Store, entry: Entry, spec: Spec, request: dict[str, Any], pr
     files = store.files(spec.name)
     if not entry.resumed:
         files.remove_all()  # of a machine of this name whose removal was cut off at its very end
-    files.write(MACHINE_KEY, private_key)
-    files.write(f"{MACHINE_KEY}.pub", f"{public_line(private_key)} {spec.name}\n".encode(), PUBLIC)
+    if private_key is not None:
+        files.write(MACHINE_KEY, private_key)
+        files.write(f"{MACHINE_KEY}.pub", f"{public_line(private_key)} {spec.name}\n".encode(), PUBLIC)
     store.journal.record_request(entry, request)
     return request

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import http.client
 import json
 import logging
 import socket
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +35,7 @@ NO_WAY = ("name", "route", "port")
 class Health:
     """What a machine's agent, and the engine behind it, said of themselves."""
 
-    agent_version: str
+    agent_version: str | None  # None: there is no agent of ours
     engine_version: str | None  # None: the engine does not answer
     engine_trouble: str  # why not
 
@@ -48,6 +50,33 @@ def ask_health(address: str, port: int, files: Files, deadline: Deadline, *, loc
     Raises:
         EndpointUnverified: ``layer`` is "name", "route", "port", "tls" or "agent".
     """
+    with _dialled(address, port, files, deadline, local_port, who="agent") as connection:
+        agent = _get(connection, "/agent/v1/health")
+        engine = agent["engine"]
+        version = str(_get(connection, "/version")["Version"]) if engine["state"] == "up" else None
+        return Health(
+            agent_version=str(agent["agent"]["version"]),
+            engine_version=version,
+            engine_trouble=str(engine["detail"]),
+        )
+
+
+def ask_engine(address: str, port: int, files: Files, deadline: Deadline) -> Health:
+    """One mutual-TLS connection to an engine that is somebody else's.
+
+    Raises:
+        EndpointUnverified: ``layer`` is "name", "route", "port", "tls" or "engine".
+    """
+    with _dialled(address, port, files, deadline, None, who="engine") as connection:
+        version = str(_get(connection, "/version")["Version"])
+        return Health(agent_version=None, engine_version=version, engine_trouble="")
+
+
+@contextlib.contextmanager
+def _dialled(
+    address: str, port: int, files: Files, deadline: Deadline, local_port: int | None, *, who: str
+) -> Iterator[http.client.HTTPSConnection]:
+    """A connection for questions; what goes wrong with it or with them is said in our words."""
     where = f"{host_in_url(address)}:{port}"
     context = ssl.create_default_context(cafile=files.path("ca.pem"))
     context.load_cert_chain(files.path("cert.pem"), files.path("key.pem"))
@@ -58,20 +87,13 @@ def ask_health(address: str, port: int, files: Files, deadline: Deadline, *, loc
         plain.settimeout(deadline.remaining(_REQUEST_SECONDS))
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.sock = context.wrap_socket(plain, server_hostname=address)
-        agent = _get(connection, "/agent/v1/health")
-        engine = agent["engine"]
-        version = str(_get(connection, "/version")["Version"]) if engine["state"] == "up" else None
-        return Health(
-            agent_version=str(agent["agent"]["version"]),
-            engine_version=version,
-            engine_trouble=str(engine["detail"]),
-        )
+        yield connection
     except ssl.SSLError as error:
         raise EndpointUnverified(
             f"{where} does not answer with this machine's certificate", layer="tls", cause=error.reason or str(error)
         ) from error
     except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
-        layer, message = _explained(error)
+        layer, message = _explained(error, who)
         cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise EndpointUnverified(f"{where} {message}", layer=layer, cause=cause) from error
     finally:
@@ -91,7 +113,7 @@ def _get(connection: http.client.HTTPSConnection, path: str) -> dict[str, Any]:
     return answer
 
 
-def _explained(error: Exception) -> tuple[str, str]:
+def _explained(error: Exception, who: str) -> tuple[str, str]:
     """How far the request came, and that in words."""
     if isinstance(error, ConnectionRefusedError):
         return "port", "refuses connections"
@@ -99,7 +121,7 @@ def _explained(error: Exception) -> tuple[str, str]:
         return "name", "does not resolve"
     if isinstance(error, TimeoutError) or (isinstance(error, OSError) and error.errno in _NO_ROUTE):
         return "route", "does not answer"
-    return "agent", "does not answer as the agent does"
+    return who, f"does not answer as {'the agent' if who == 'agent' else 'an engine'} does"
 
 
 def verify_endpoint(

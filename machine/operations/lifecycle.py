@@ -83,9 +83,11 @@ def provision(store: Store, machine: Machine, driver: Driver, settings: Settings
     """Make the host as wanted once more: agent, certificate, engine. What is as wanted is left alone.
 
     Raises:
+        DriverError: there is no host that could be.
         NotRunning: it is recorded as stopped.
         PymachineError: a step failed; ``provision`` again goes on.
     """
+    _require(driver, machine, driver.capabilities.host, "provision")
     _finished(store, machine)
     if machine.state is State.STOPPED:
         raise NotRunning(

@@ -12,7 +12,7 @@ from machine.deadline import Deadline
 from machine.driver import Driver
 from machine.errors import EndpointUnverified, PymachineError
 from machine.model import Machine, Observation, State
-from machine.operations.endpoint import Health, ask_health
+from machine.operations.endpoint import Health, ask_engine, ask_health
 from machine.operations.operation import Settings
 from machine.operations.tunnel import tunnel
 from machine.store.store import Store
@@ -51,7 +51,7 @@ def observe(
         endpoints = {
             machine.id: pool.submit(_ask_endpoint, store, machine, load, deadline)
             for machine in machines
-            if machine.instance is not None and machine.endpoint is not None
+            if machine.instance is not None and machine.endpoint is not None and machine.endpoint.route != "plain"
         }
         pending: list[Future[Any]] = [*providers.values(), *endpoints.values()]
         wait(pending, timeout=deadline.remaining())
@@ -69,7 +69,7 @@ def observe(
                 continue
             future = endpoints.get(machine.id)
             health = future.result() if future is not None and future.done() else None
-            if future is not None and health is None:
+            if future is not None and not future.done():
                 health = f"the endpoint did not answer in {timeout:g} s"
             seen.append(_combined(machine, answers.get(machine.id), health))
     finally:
@@ -90,6 +90,8 @@ def _ask_endpoint(store: Store, machine: Machine, load: Callable[[str], Driver],
     assert machine.endpoint is not None  # noqa: S101 - the caller chose these
     try:
         address, files = machine.instance.address, store.files(machine.name)
+        if machine.endpoint.given:
+            return ask_engine(address, machine.endpoint.port, files, deadline)
         if machine.endpoint.route == "direct":
             return ask_health(address, machine.endpoint.port, files, deadline)
         with tunnel(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from machine.deadline import Deadline
 from machine.driver import Driver
-from machine.errors import NotRunning
+from machine.errors import DriverError, NotRunning
 from machine.model import Machine
 from machine.operations.hostconnection import open_connection
 from machine.operations.operation import Settings
@@ -28,9 +28,12 @@ def tunnel(
         local_port: 0: any free one; None: the one that ``env`` names, where there is no other way.
 
     Raises:
+        DriverError: there is no host to go through.
         NotRunning: the machine has no endpoint yet.
         HostUnreachable, HostKeyRejected, LoginRefused, UsageError.
     """
+    if not driver.capabilities.host:
+        raise DriverError(f"the driver {driver.name} has no host to go through", machine=machine.name)
     if machine.instance is None or machine.port is None:
         raise NotRunning(
             f'"{machine.name}" has no endpoint yet',

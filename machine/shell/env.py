@@ -36,9 +36,9 @@ _POSIX_ESCAPED = '\\"$`'
 NAMES = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")
 
 
-def variables(name: str, url: str, cert_path: str) -> list[tuple[str, str]]:
-    """What a docker client needs to reach a machine, in docker-machine's order."""
-    return list(zip(NAMES, ("1", url, cert_path, name), strict=True))
+def variables(name: str, url: str, cert_path: str | None) -> list[tuple[str, str | None]]:
+    """What a docker client needs to reach a machine, in docker-machine's order; None: unset, there is no TLS."""
+    return list(zip(NAMES, ("1" if cert_path else None, url, cert_path, name), strict=True))
 
 
 def no_proxy(environ: dict[str, str], address: str) -> tuple[str, str]:
@@ -50,28 +50,33 @@ def no_proxy(environ: dict[str, str], address: str) -> tuple[str, str]:
     return name, f"{current},{address}" if current else address
 
 
-def render(pairs: list[tuple[str, str]], shell: str, command: str, *, windows: bool = False, note: str = "") -> str:
+def render(
+    pairs: list[tuple[str, str | None]], shell: str, command: str, *, windows: bool = False, note: str = ""
+) -> str:
     """The whole output of ``env``: the assignments and the hint how to use them.
 
     Args:
-        pairs: names and values.
+        pairs: names and values; None: unset it.
         shell: one of `SHELLS`; anything else is taken for a POSIX shell.
         command: the command line that prints this.
         windows: the client is Windows, and docker-compose there wants to be told.
         note: one more line for people, as a comment.
     """
-    set_form, _, comment = _FORMS.get(shell, _POSIX)
+    set_form, unset_form, comment = _FORMS.get(shell, _POSIX)
     if windows:
         pairs = [*pairs, ("COMPOSE_CONVERT_WINDOWS_PATHS", "true")]
-    lines = [set_form.format(k=name, v=_escaped(value, shell)) for name, value in pairs]
+    lines = [
+        unset_form.format(k=name) if value is None else set_form.format(k=name, v=_escaped(value, shell))
+        for name, value in pairs
+    ]
     if note:
         lines.append(f"{comment} {note}")
     return "\n".join([*lines, hint(shell, command)]) + "\n"
 
 
 def tunnel_note(name: str, route: str) -> str:
-    """What must be said of a machine whose endpoint is at a tunnel's end; empty for a direct one."""
-    return "" if route == "direct" else f"Reached through SSH only: keep `pymachine tunnel {name}` running."
+    """What must be said of a machine whose endpoint is at a tunnel's end; empty for any other."""
+    return "" if route != "ssh" else f"Reached through SSH only: keep `pymachine tunnel {name}` running."
 
 
 def render_unset(names: list[str], shell: str, command: str) -> str:
