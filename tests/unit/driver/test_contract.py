@@ -7,6 +7,7 @@ from typing import Any
 
 from machine.driver import Driver
 from machine.drivers.generic import GenericDriver
+from machine.drivers.none import NoneDriver
 from machine.testing.contract import DriverContract
 
 
@@ -19,3 +20,14 @@ class TestGenericKeepsTheContract(DriverContract):
 
     def wrong_values(self) -> Mapping[str, str | None]:
         return {"ip_address": "a b", "ssh_port": "0", "engine_port": "65536", "host_key": "MD5:00", "ssh_key": None}
+
+
+class TestNoneKeepsTheContract(DriverContract):
+    def new_driver(self) -> Driver:
+        return NoneDriver()
+
+    def given(self) -> Mapping[str, Any]:
+        return {"url": "tcp://[2001:db8::7]:2376"}
+
+    def wrong_values(self) -> Mapping[str, str | None]:
+        return {"url": "tcp://", "ca_cert": None, "client_cert": None, "client_key": None}
