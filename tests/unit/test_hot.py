@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from textwrap import dedent
 
 import pytest
@@ -14,7 +15,7 @@ from machine.cli import run
 from machine.model import State
 from machine.store.store import Store
 from tests.unit.processes import python, python_after
-from tests.unit.specs import add_machine
+from tests.unit.specs import add_machine, spec
 
 READ_ONLY = 'mount --bind "$1" "$1"; mount -o remount,bind,ro "$1"'
 # Each of these costs more than the answer.
@@ -82,20 +83,28 @@ COLD = [
 ]
 
 
-@pytest.fixture
-def filled(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """A store with machines in all conditions; the environment points at it, and at the machine web."""
+@pytest.fixture(scope="module")
+def once_filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store with machines in all conditions."""
+    store = Store(str(tmp_path_factory.mktemp("hot") / "store"))
     add_machine(store, "web")
     add_machine(store, "six", address="2001:db8::7", url="tcp://[2001:db8::7]:2376")
     add_machine(store, "default", address="192.0.2.8", url="tcp://192.0.2.8:2376")
     add_machine(store, "stopped", state=State.STOPPED, url="tcp://192.0.2.9:2376")
     add_machine(store, "web10", url="tcp://192.0.2.10:2376")
     add_machine(store, "web9", url="tcp://192.0.2.10:2376")
-    store.journal.begin_create(store.machines.get("web").spec.__class__(name="new", driver="none"))
-    monkeypatch.setenv("PYMACHINE_HOME", store.directory)
+    store.journal.begin_create(spec("new"))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def filled(once_filled: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The same; the environment points at it, and at the machine web. Nothing may change it."""
+    monkeypatch.setenv("PYMACHINE_HOME", once_filled.directory)
     monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.7:2376")
     monkeypatch.setenv("SHELL", "/bin/bash")
-    return store
+    return once_filled
 
 
 def answered(*argv: str) -> str | None:
@@ -160,12 +169,12 @@ def test_the_active_machine_is_the_one_that_docker_host_points_at(
     assert answered("active") is None
 
 
-def test_a_store_of_another_version_is_left_to_the_rest(filled: Store) -> None:
-    with filled.database.write() as db:
+def test_a_store_of_another_version_is_left_to_the_rest(store: Store) -> None:
+    add_machine(store)
+    assert answered("-s", store.directory, "ip", "web") == "192.0.2.7\n"
+    with store.database.write() as db:
         db.execute("PRAGMA user_version=99")
-    for argv in HOT:
-        if argv[0] != "env" or not {"-u", "--unset"} & set(argv):
-            assert answered(*argv) is None
+    assert answered("-s", store.directory, "ip", "web") is None
 
 
 def imported(*argv: str) -> set[str]:
@@ -203,7 +212,6 @@ def test_the_modules_of_an_answer_are_seen_at_all(filled: Store) -> None:
 
 
 def test_a_read_only_store_is_answered_from(filled: Store) -> None:
-    filled.close()
     code = "import os, sys; from machine import hot; print(hot.answer(['-s', sys.argv[1], 'ip', 'six'], os.environ))"
     assert python_after(READ_ONLY, code, filled.directory).stdout == "2001:db8::7\n\n"
 

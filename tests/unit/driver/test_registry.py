@@ -65,8 +65,7 @@ def test_a_broken_plugin_is_named_and_takes_nothing_else_down(install: Install, 
 def test_an_unknown_driver_gets_the_nearest_ones(install: Install) -> None:
     with pytest.raises(UnknownDriver, match='no driver "genric"') as raised:
         load_driver("genric")
-    assert raised.value.hint is not None
-    assert raised.value.hint.startswith("did you mean generic? installed: generic, nspawn")
+    assert raised.value.hint == f"did you mean generic? installed: {', '.join(driver_names())}"
 
 
 def test_loading_one_driver_imports_no_other() -> None:

@@ -46,7 +46,8 @@ def public_line(private: Path) -> str:
 
 def make_key(path: Path, kind: str = "ed25519", passphrase: str = "") -> Path:
     """A new key pair, by ssh-keygen."""
-    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "", "-f", str(path)], check=True)
+    bits = ["-b", "2048"] if kind == "rsa" else []
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, *bits, "-N", passphrase, "-C", "", "-f", str(path)], check=True)
     return path
 
 
@@ -74,6 +75,8 @@ def configure(directory: Path, port: int, *, kinds: tuple[str, ...], extra: str 
         "KbdInteractiveAuthentication no",
         "PermitRootLogin prohibit-password",
         "LogLevel DEBUG1",
+        "MaxStartups 200",
+        f"SetEnv HOME={directory}",  # no start-up file of the developer's shell is read
     ]
     (directory / "config").write_text("\n".join(lines) + "\n")
     path = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")

@@ -36,19 +36,19 @@ def test_stdin_is_sent_whole_and_ends(connection: Connection) -> None:
 
 
 def test_much_data_goes_both_ways_at_once(connection: Connection) -> None:
-    data = os.urandom(8 * MEGABYTE)
+    data = os.urandom(5 * MEGABYTE)
     assert connection.run("cat", Deadline(30), stdin=data).stdout == data
 
 
 def test_much_data_on_stderr_holds_nothing_up_and_its_end_is_kept(connection: Connection) -> None:
-    done = connection.run("head -c 8000000 /dev/zero >&2; echo the end >&2; echo out", Deadline(30))
+    done = connection.run("head -c 4000000 /dev/zero >&2; echo the end >&2; echo out", Deadline(30))
     assert done.stdout == b"out\n"
     assert done.stderr.endswith(b"the end\n")
     assert len(done.stderr) <= 65536
 
 
 def test_a_command_that_ends_without_reading_its_stdin_tells_its_status(connection: Connection) -> None:
-    done = connection.run("head -c 3; echo bye >&2; exit 4", Deadline(30), stdin=b"abc" + bytes(8 * MEGABYTE))
+    done = connection.run("head -c 3; echo bye >&2; exit 4", Deadline(30), stdin=b"abc" + bytes(5 * MEGABYTE))
     assert (done.exit_status, done.stdout, done.stderr) == (4, b"abc", b"bye\n")
 
 
@@ -79,7 +79,7 @@ def test_a_deadline_ends_a_silent_command(connection: Connection) -> None:
 
 def test_a_deadline_ends_a_command_that_reads_nothing(connection: Connection) -> None:
     with connection.open("sleep 60", Deadline(0.5)) as channel, pytest.raises(DeadlineExceeded, match="to read on"):
-        channel.send(bytes(8 * MEGABYTE))
+        channel.send(bytes(5 * MEGABYTE))
 
 
 def test_cancelling_ends_a_silent_command(connection: Connection) -> None:
