@@ -7,7 +7,7 @@ import sys
 DIRECTORY = "/var/lib/pymachine-agent"
 
 
-def main(arguments: list) -> int:
+def main(arguments: list[str]) -> int:
     """Run one command; the exit code."""
     command, options = (arguments[0] if arguments else ""), arguments[1:]
     if command == "serve":

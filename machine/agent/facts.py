@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False  # `typing` would cost a converge with nothing to do 4 ms
+if TYPE_CHECKING:
+    from typing import Any
 
-def host_facts(root: str = "/") -> dict:
+
+def host_facts(root: str = "/") -> dict[str, Any]:
     """Operating system, architecture, kernel, processors, memory in bytes, and the Python that runs this."""
     release = _os_release(root)
     system = os.uname()
@@ -24,7 +28,7 @@ def host_facts(root: str = "/") -> dict:
     }
 
 
-def _os_release(root: str) -> dict:
+def _os_release(root: str) -> dict[str, str]:
     found = {}
     for path in ("etc/os-release", "usr/lib/os-release"):
         try:

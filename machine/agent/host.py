@@ -38,7 +38,7 @@ class Host:
         deadline: seconds from now.
     """
 
-    def __init__(self, root: str = "/", environment: dict | None = None, deadline: float = 900.0) -> None:
+    def __init__(self, root: str = "/", environment: dict[str, str] | None = None, deadline: float = 900.0) -> None:
         self.root = root
         self._until = time.monotonic() + deadline
         self.environment = {

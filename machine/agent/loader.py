@@ -5,15 +5,21 @@ over the wire is verified and run from memory; `converge` puts it on disk when i
 ends with a JSON line, and with an exit code that tells the stub that stdin was used (so: no other Python is tried).
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
 FAILED = 70
 
 
-def main(source, sink) -> int:
+def main(source: BinaryIO, sink: BinaryIO) -> int:
     """Read the offer, say hello, get an agent, and hand over to its ``converge``."""
     offer = json.loads(source.readline(1 << 20))
     directory = os.path.join(offer.get("root", "/"), "var/lib/pymachine-agent")
@@ -45,7 +51,7 @@ def main(source, sink) -> int:
     return run(source, sink, offer, wanted, data, sys.argv[2:])
 
 
-def verified(path, digest):
+def verified(path: str, digest: str) -> bytes | None:
     """The agent's bytes, when they are there and are what their name says."""
     try:
         with open(path, "rb") as file:
@@ -55,7 +61,7 @@ def verified(path, digest):
     return data if hashlib.sha256(data).hexdigest() == digest else None
 
 
-def numbers(version):
+def numbers(version: str) -> list[int]:
     """A version as numbers, to compare."""
     return [int("0" + "".join(filter(str.isdigit, part))) for part in version.split(".")]
 

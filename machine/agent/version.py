@@ -1,6 +1,6 @@
 """The agent's version; a host keeps the newer of two. The same number as the distribution's (a test compares them)."""
 
-from typing import List, Tuple
+from __future__ import annotations
 
 VERSION = "0.1.0"
 
@@ -10,8 +10,8 @@ def newer(one: str, other: str) -> bool:
     return _parts(one) > _parts(other)
 
 
-def _parts(version: str) -> Tuple[int, ...]:
-    numbers: List[int] = []
+def _parts(version: str) -> tuple[int, ...]:
+    numbers: list[int] = []
     for part in version.split("."):
         digits = ""
         for character in part:

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 CLIENT_AUTH = bytes.fromhex("2b06010505070302")  # 1.3.6.1.5.5.7.3.2
 SERVER_AUTH = bytes.fromhex("2b06010505070301")
 _EXTENDED_KEY_USAGE = bytes.fromhex("551d25")  # 2.5.29.37
@@ -67,7 +71,7 @@ def _only(data: bytes, wanted: int) -> bytes:
     return items[0][1]
 
 
-def _items(data: bytes):
+def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
     at, end = 0, len(data)
     while at < end:
         if end - at < 2 or data[at] & 0x1F == 0x1F:
@@ -86,7 +90,7 @@ def _items(data: bytes):
         at += length
 
 
-def _time(item: tuple) -> float:
+def _time(item: tuple[int, bytes]) -> float:
     tag, value = item
     try:
         text = value.decode("ascii")

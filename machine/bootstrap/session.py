@@ -196,10 +196,7 @@ class _Conversation:
         try:
             self._channel.send(data)
         except (OSError, HostUnreachable):
-            # It no longer reads; why it ended, its output says better than this error.
-            while self._lines.next() is not None:
-                self._spoke = True
-            self._explain_end()
+            self._until()  # it no longer reads; why it ended, its last line says better than this error
 
     def _explain_end(self) -> NoReturn:
         status = self._channel.exit_status()

@@ -13,10 +13,17 @@ import re
 from machine.agent.errors import Failed
 from machine.agent.host import Host, sync_directory
 
+TYPE_CHECKING = False  # `typing` would cost a converge with nothing to do 4 ms
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
 _KEY = re.compile(r"(ssh-[a-z0-9@.-]+|ecdsa-sha2-[a-z0-9@.-]+|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]+=*\Z")
 
 
-def ensure(host: Host, wanted: dict, mark: str, remembered: dict) -> tuple:
+def ensure(
+    host: Host, wanted: dict[str, Any], mark: str, remembered: dict[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
     """The line is there, once, with this key.
 
     Args:
@@ -31,7 +38,7 @@ def ensure(host: Host, wanted: dict, mark: str, remembered: dict) -> tuple:
         Failed: ``login``: no such account, not a key, or its files cannot be written.
     """
     user, key = str(wanted["user"]), " ".join(str(wanted["key"]).split()[:2])
-    if not _KEY.match(key):
+    if not _KEY.match(key) or not str(wanted["key"]).isprintable():
         raise Failed("login", "what should be allowed to log in is not a public key")
     done = _as_user(host, user, lambda home: _add(home, f"{key} {mark}", mark))
     path = done.pop("path")
@@ -40,16 +47,16 @@ def ensure(host: Host, wanted: dict, mark: str, remembered: dict) -> tuple:
     return {"user": user, **created}, changed
 
 
-def remove(host: Host, mark: str, remembered: dict) -> list:
+def remove(host: Host, mark: str, remembered: dict[str, Any]) -> list[str]:
     """Our line is gone, and what we had made for it if nothing else is in it; what was removed."""
     user = remembered.get("user")
     if not user:
         return []
     done = _as_user(host, user, lambda home: _drop(home, mark, remembered))
-    return done["removed"]
+    return list(done["removed"])
 
 
-def _add(home: str, line: str, mark: str) -> dict:
+def _add(home: str, line: str, mark: str) -> dict[str, Any]:
     directory = os.path.join(home, ".ssh")
     path = os.path.realpath(os.path.join(directory, "authorized_keys"))
     made_directory = not os.path.isdir(directory)
@@ -76,7 +83,7 @@ def _add(home: str, line: str, mark: str) -> dict:
     return {"path": path, "changed": True, "file": made_file, "directory": made_directory}
 
 
-def _drop(home: str, mark: str, remembered: dict) -> dict:
+def _drop(home: str, mark: str, remembered: dict[str, Any]) -> dict[str, Any]:
     directory = os.path.join(home, ".ssh")
     path = os.path.realpath(os.path.join(directory, "authorized_keys"))
     removed = []
@@ -123,7 +130,7 @@ def _replace(path: str, data: bytes, mode: int) -> None:
     sync_directory(os.path.dirname(path))
 
 
-def _as_user(host: Host, user: str, action) -> dict:
+def _as_user(host: Host, user: str, action: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
     """Run ``action(home)`` in a child that is that account, and return the dict it gives."""
     try:
         account = pwd.getpwnam(user)
@@ -156,4 +163,4 @@ def _as_user(host: Host, user: str, action) -> dict:
         answer = {"error": "the child ended without a word"}
     if "error" in answer:
         raise Failed("login", f"the authorized_keys of {user} cannot be changed", answer["error"])
-    return answer
+    return dict(answer)

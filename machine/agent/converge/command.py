@@ -9,10 +9,14 @@ from machine.agent.errors import Failed, Gone
 from machine.agent.host import Host
 from machine.agent.wire import Wire
 
+TYPE_CHECKING = False  # `typing` would cost a converge with nothing to do 4 ms
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO
+
 PROTOCOL = 1
 
 
-def run(source, sink, offer: dict, sha256: str, data: bytes, installed: list) -> int:
+def run(source: BinaryIO, sink: BinaryIO, offer: dict[str, Any], sha256: str, data: bytes, installed: list[str]) -> int:
     """One bootstrap, from the wanted document to the last line; the exit code.
 
     Args:

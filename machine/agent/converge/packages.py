@@ -110,7 +110,7 @@ class Apt:
             self._host.left()
             time.sleep(1)
 
-    def _watched(self, command: tuple) -> Ran:
+    def _watched(self, command: tuple[str, ...]) -> Ran:
         """Run it, and tell what it does, out of apt's own status lines.
 
         An operator who leaves does not stop it: half-installed packages are the one thing that must not be left.
@@ -125,6 +125,7 @@ class Apt:
             pass_fds=(writer,),
         ) as process:
             os.close(writer)
+            assert process.stderr is not None  # noqa: S101 (it was asked for)
             errors = b""
             pending = b""
             with selectors.DefaultSelector() as selector:
@@ -149,7 +150,7 @@ class Apt:
             process.wait()
         return Ran(process.returncode, "", errors.decode(errors="replace"))
 
-    def _report(self, lines: list) -> None:
+    def _report(self, lines: list[bytes]) -> None:
         """``dlstatus:1:12.5:Retrieving file 1 of 12``, ``pmstatus:docker.io:41.2:Unpacking docker.io (amd64)``."""
         texts = []
         for line in lines:

@@ -87,7 +87,7 @@ def unit_path(host: Host, name: str) -> str:
     return host.path(os.path.join(UNITS, name))
 
 
-def ensure(host: Host, wire: Wire, observed: Observed, units: Units, agent: str, identity: str) -> list:
+def ensure(host: Host, wire: Wire, observed: Observed, units: Units, agent: str, identity: str) -> list[str]:
     """Units as wanted, enabled, and running with this agent and identity; what was changed, for people.
 
     Args:
@@ -130,7 +130,7 @@ def ensure(host: Host, wire: Wire, observed: Observed, units: Units, agent: str,
     return changed
 
 
-def _but_identity(status: str) -> tuple:
+def _but_identity(status: str) -> tuple[str, ...]:
     words = status.split()
     return (*words[:2], *words[4:])
 
@@ -165,7 +165,7 @@ def variant(host: Host) -> str:
     return "credentials" if match and int(match.group(1)) >= _CREDENTIALS_SINCE else "plain"
 
 
-def _fill(text: str, values: dict) -> str:
+def _fill(text: str, values: dict[str, str]) -> str:
     for name, value in values.items():
         text = text.replace(f"@{name}@", value)
     return text

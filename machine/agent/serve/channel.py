@@ -7,8 +7,11 @@ side is slow. The two buffers below are shared by all connections: what is in th
 
 from __future__ import annotations
 
+import socket
 import ssl
+from typing import Union
 
+Bytes = Union[bytes, bytearray, memoryview]
 TURN = 256 * 1024  # bytes taken from one socket in one turn: large enough for speed, small enough for fairness
 RECORD = 16 * 1024
 _MAX_PIECES = 512  # the kernel takes 1024 at once
@@ -25,7 +28,7 @@ class PlainChannel:
 
     __slots__ = ("_unsent", "broken", "ended", "sock")
 
-    def __init__(self, sock) -> None:
+    def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.ended = False  # the engine has sent all it will
         self.broken = False  # it takes nothing more; what it has sent can still be read
@@ -47,7 +50,7 @@ class PlainChannel:
         self.ended = not count
         return count
 
-    def write(self, *pieces) -> None:
+    def write(self, *pieces: Bytes) -> None:
         """Send these, in this order."""
         if self.broken:
             return
@@ -91,7 +94,7 @@ class TlsChannel:
 
     __slots__ = ("_incoming", "_outgoing", "_ssl", "_unsent", "ended", "sock")
 
-    def __init__(self, sock, context: ssl.SSLContext) -> None:
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
         self.sock = sock
         self.ended = False  # the client has sent close_notify
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -129,13 +132,14 @@ class TlsChannel:
             Vanished: it is gone: no close_notify, a broken record, or a reset.
         """
         if self.ended:
-            return self.discard()
+            self.discard()
+            return None
         if self._incoming.pending == 0 and self._receive() is None:
             return None
         read, incoming, count = self._ssl.read, self._incoming, 0
         try:
             while incoming.pending:
-                got = read(RECORD, view[count:])
+                got: int = read(RECORD, view[count:])  # type: ignore[assignment]  # with a buffer it is a count
                 if not got:
                     self.ended = True
                     break
@@ -161,7 +165,7 @@ class TlsChannel:
         self._receive()
         self._incoming.read()
 
-    def write(self, *pieces) -> None:
+    def write(self, *pieces: Bytes) -> None:
         """Encrypt and send these, as few records as it takes.
 
         Raises:

@@ -23,7 +23,7 @@ _OPTIONS = {
 _NOBODY = 65534
 
 
-def serve(arguments: list) -> int:
+def serve(arguments: list[str]) -> int:
     """Serve until told to stop; the exit code."""
     options = dict(_OPTIONS)
     for argument in arguments:

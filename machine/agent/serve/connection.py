@@ -10,15 +10,43 @@ from __future__ import annotations
 import socket
 import ssl
 import traceback
+from typing import TYPE_CHECKING, Callable, Protocol
 
 from machine.agent.serve.channel import PlainChannel, TlsChannel, Vanished
 from machine.agent.serve.log import ERROR, INFO, WARNING, log
 from machine.agent.serve.loop import BROKEN, PAUSED, READ, WRITE
-from machine.agent.serve.peer import Refused, identify
+from machine.agent.serve.peer import Peer, Refused, identify
 from machine.agent.serve.relay import Relay
+
+if TYPE_CHECKING:
+    from machine.agent.serve.server import Server
 
 HANDSHAKE_SECONDS = 10
 FAREWELL_SECONDS = 5
+
+
+class Phase(Protocol):
+    """What a connection is doing."""
+
+    @property
+    def wants_client(self) -> bool:
+        """Whether it would read from the client now."""
+
+    @property
+    def wants_engine(self) -> bool:
+        """Whether it would read from the engine now."""
+
+    def from_client(self) -> None:
+        """The client can be read."""
+
+    def from_engine(self) -> None:
+        """The engine can be read; only called where `wants_engine`."""
+
+    def settle(self) -> None:
+        """After every event, before it is decided who may read."""
+
+    def over(self) -> None:
+        """Another phase, or the end, comes now."""
 
 
 class Connection:
@@ -26,19 +54,20 @@ class Connection:
 
     __slots__ = ("address", "client", "closed", "engine", "loop", "peer", "phase", "server")
 
-    def __init__(self, server, sock, address: str) -> None:
+    def __init__(self, server: Server, sock: socket.socket, address: str) -> None:
         self.server, self.loop, self.address = server, server.loop, address
         self.client = TlsChannel(sock, server.identity.context)
         self.engine: PlainChannel | None = None
-        self.peer = None
+        self.peer: Peer | None = None
         self.closed = False
-        self.phase = Handshake(self)
+        self.phase: Phase = Handshake(self)
         self.loop.watch(sock.fileno(), READ, self._on_client)
 
-    def attach(self, sock) -> None:
+    def attach(self, sock: socket.socket) -> PlainChannel:
         """Take this connected socket as the engine's side."""
         self.engine = PlainChannel(sock)
         self.loop.watch(sock.fileno(), PAUSED, self._on_engine)
+        return self.engine
 
     def detach(self) -> None:
         """Drop the engine's side."""
@@ -55,7 +84,7 @@ class Connection:
             self.loop.close(self.client.sock)
             self.server.forget(self)
 
-    def turn(self, phase) -> None:
+    def turn(self, phase: Phase) -> None:
         """Go over to another phase."""
         self.phase.over()
         self.phase = phase
@@ -66,7 +95,7 @@ class Connection:
         if not isinstance(self.phase, Farewell):
             self.turn(Farewell(self))
 
-    def guard(self, action, *arguments) -> None:
+    def guard(self, action: Callable[..., object], *arguments: object) -> None:
         """Run one handler; a client that is gone, or a fault of ours, ends this connection and no other."""
         if self.closed:
             return
@@ -94,10 +123,13 @@ class Connection:
             self.phase.from_client()
 
     def _engine_ready(self, mask: int) -> None:
+        engine = self.engine
+        if engine is None:
+            return
         if mask & WRITE:
-            self.engine.flush()
-        if mask & BROKEN and self.engine.ended:
-            self.engine.broken = True  # not half-closed but closed: nothing we could send will be read
+            engine.flush()
+        if mask & BROKEN and engine.ended:
+            engine.broken = True  # not half-closed but closed: nothing we could send will be read
         # A hang-up can come before the last bytes are read, and while we do not want them yet.
         if mask & (READ | BROKEN) and self._reads_engine():
             self.phase.from_engine()
@@ -155,6 +187,9 @@ class Handshake:
             connection.turn(Relay(connection))
             connection.phase.from_client()  # its first request may have come with its last message
 
+    def from_engine(self) -> None:
+        """Never: there is none yet."""
+
     def settle(self) -> None:
         """Nothing to do."""
 
@@ -190,6 +225,9 @@ class Farewell:
     def from_client(self) -> None:
         """Throw away what still comes, until it ends."""
         self._connection.client.discard()
+
+    def from_engine(self) -> None:
+        """Never: it is gone."""
 
     def settle(self) -> None:
         """Say goodbye once everything is sent."""

@@ -55,7 +55,7 @@ def response_for_client(response: h11.Response) -> h11.Response:
     return h11.Response(status_code=response.status_code, headers=kept, reason=response.reason)
 
 
-def trailers(event: h11.EndOfMessage) -> list:
+def trailers(event: h11.EndOfMessage) -> list[tuple[bytes, bytes]]:
     """The trailers that may be passed on: none that would say how a message is framed or routed."""
     refused = _HOP_BY_HOP | _NOT_REMOVABLE
     return [item for item in event.headers.raw_items() if item[0].lower() not in refused]

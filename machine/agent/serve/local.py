@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from typing import TYPE_CHECKING
 
 from machine.agent.facts import host_facts
 from machine.agent.version import VERSION
+
+if TYPE_CHECKING:
+    from machine.agent.serve.server import Server
 
 _PREFIX = b"/agent/"
 
@@ -21,7 +25,7 @@ def wants_engine_state(target: bytes) -> bool:
     return _path(target) == b"/agent/v1/health"
 
 
-def answer(server, method: bytes, target: bytes, engine: str) -> tuple:
+def answer(server: Server, method: bytes, target: bytes, engine: str) -> tuple[int, bytes]:
     """Status and JSON body.
 
     Args:

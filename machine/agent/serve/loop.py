@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import heapq
 import select
+import socket
 import time
+from typing import Callable
 
 READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
@@ -25,12 +27,19 @@ class Timer:
 
     __slots__ = ("callback",)
 
-    def __init__(self, callback) -> None:
-        self.callback = callback
+    def __init__(self, callback: Callable[[], object]) -> None:
+        self.callback: Callable[[], object] | None = callback
 
     def cancel(self) -> None:
         """Forget it."""
         self.callback = None
+
+
+class _Watched:
+    __slots__ = ("handler", "mask")
+
+    def __init__(self, handler: Callable[[int], object], mask: int) -> None:
+        self.handler, self.mask = handler, mask
 
 
 class Loop:
@@ -38,31 +47,31 @@ class Loop:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._handlers: dict = {}  # descriptor -> [handler, mask]
-        self._timers: list = []  # heap of (when, sequence, Timer)
+        self._watched: dict[int, _Watched] = {}
+        self._timers: list[tuple[float, int, Timer]] = []  # a heap
         self._sequence = 0
-        self._closing: list = []
+        self._closing: list[socket.socket] = []
         self._running = True
 
-    def watch(self, descriptor: int, mask: int, handler) -> None:
+    def watch(self, descriptor: int, mask: int, handler: Callable[[int], object]) -> None:
         """Call ``handler(mask)`` when the descriptor is ready for what ``mask`` says, or broken."""
-        self._handlers[descriptor] = [handler, mask]
+        self._watched[descriptor] = _Watched(handler, mask)
         self._epoll.register(descriptor, mask)
 
     def change(self, descriptor: int, mask: int) -> None:
         """Ask for something else; costs nothing when it is what was asked for before."""
-        entry = self._handlers.get(descriptor)
-        if entry is not None and entry[1] != mask:
-            entry[1] = mask
+        entry = self._watched.get(descriptor)
+        if entry is not None and entry.mask != mask:
+            entry.mask = mask
             self._epoll.modify(descriptor, mask)
 
-    def close(self, sock) -> None:
+    def close(self, sock: socket.socket) -> None:
         """Stop watching this socket now, and close it when this turn is over."""
-        if self._handlers.pop(sock.fileno(), None) is not None:
+        if self._watched.pop(sock.fileno(), None) is not None:
             self._epoll.unregister(sock.fileno())
         self._closing.append(sock)
 
-    def later(self, seconds: float, callback) -> Timer:
+    def later(self, seconds: float, callback: Callable[[], object]) -> Timer:
         """Call ``callback()`` after so many seconds."""
         timer = Timer(callback)
         self._sequence += 1
@@ -77,9 +86,9 @@ class Loop:
         """Serve until `stop`."""
         while self._running:
             for descriptor, mask in self._epoll.poll(self._patience(), MAX_EVENTS):
-                entry = self._handlers.get(descriptor)
+                entry = self._watched.get(descriptor)
                 if entry is not None:
-                    entry[0](mask)
+                    entry.handler(mask)
             self._fire()
             if self._closing:
                 closing, self._closing = self._closing, []

@@ -7,13 +7,18 @@ of some 0.1 ms. Request and response flow independently: `docker load` reads pro
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING, cast
 
 import h11
 
 from machine.agent.serve import headers, local
-from machine.agent.serve.channel import PLAINTEXT
+from machine.agent.serve.channel import PLAINTEXT, Bytes
 from machine.agent.serve.log import INFO, log
+from machine.agent.serve.loop import Timer
 from machine.agent.serve.tunnel import Tunnel
+
+if TYPE_CHECKING:
+    from machine.agent.serve.connection import Connection
 
 MAX_HEAD = 256 * 1024  # X-Registry-Config of a `docker build` carries the credentials of every registry
 SLICE = 64 * 1024  # given to h11 at once: it copies thrice, and what fits into a processor's cache is copied fast
@@ -39,17 +44,17 @@ class Relay:
         "_up",
     )
 
-    def __init__(self, connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._down = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
         self._up: h11.Connection | None = None
         self._request: h11.Request | None = None  # the one in progress
-        self._outward: list = []  # what this turn has for the engine
+        self._outward: list[Bytes] = []  # what this turn has for the engine
         self._ahead = 0  # bytes that came after its end
         self._connecting = 0.0  # seconds of waiting left; 0: we do not wait
         self._pinging = False  # the engine is asked for the agent's own sake
-        self._reply: tuple | None = None  # status and body, once the request is known to be answered here
-        self._timer = None
+        self._reply: tuple[int, bytes] | None = None  # status and body, once the request is known to be answered here
+        self._timer: Timer | None = None
 
     @property
     def idle(self) -> bool:
@@ -73,9 +78,9 @@ class Relay:
         if count is None:
             return
         for at in range(0, count, SLICE):
-            if down.their_state in (h11.DONE, h11.MIGHT_SWITCH_PROTOCOL):
+            if down.their_state not in (h11.IDLE, h11.SEND_BODY):
                 self._ahead += min(SLICE, count - at)
-            down.receive_data(PLAINTEXT[at : min(at + SLICE, count)])
+            down.receive_data(cast(bytes, PLAINTEXT[at : min(at + SLICE, count)]))
             self._requests()
             if self._connection.phase is not self:
                 return
@@ -85,18 +90,19 @@ class Relay:
 
     def from_engine(self) -> None:
         """One turn's worth of its response."""
-        count = self._connection.engine.read_into(PLAINTEXT)
-        if count is None:
+        engine, up = self._connection.engine, self._up
+        count = engine.read_into(PLAINTEXT) if engine is not None else None
+        if count is None or up is None:
             return
-        out: list = []
+        out: list[Bytes] = []
         finished = False
         try:
             for at in range(0, count or 1, SLICE):
-                self._up.receive_data(PLAINTEXT[at : min(at + SLICE, count)])
+                up.receive_data(cast(bytes, PLAINTEXT[at : min(at + SLICE, count)]))
                 if self._pinging:
-                    self._pong()
+                    self._pong(up)
                     return
-                finished = self._responses(out)
+                finished = self._responses(up, out)
                 if finished:
                     break
                 if self._connection.phase is not self:  # hijacked: the rest is the stream's
@@ -113,7 +119,7 @@ class Relay:
 
     def settle(self) -> None:
         """Send what this turn has for the engine, in one piece."""
-        if self._outward:
+        if self._outward and self._connection.engine is not None:
             self._connection.engine.write(*self._outward)
             self._outward = []
 
@@ -132,16 +138,15 @@ class Relay:
             except h11.RemoteProtocolError as error:
                 self._bad_request(error)
                 return
-            kind = type(event)
-            if kind is h11.Data:
+            if isinstance(event, h11.Data):
                 if self._up is not None:  # else: the body of a request that is answered here
-                    self._outward += self._up.send_with_data_passthrough(event)
-            elif kind is h11.Request:
+                    self._outward += self._up.send_with_data_passthrough(event) or ()
+            elif isinstance(event, h11.Request):
                 self._begin(event)
-            elif kind is h11.EndOfMessage:
+            elif isinstance(event, h11.EndOfMessage):
                 self._complete(event)
             else:
-                if kind is h11.ConnectionClosed and self._request is None:
+                if isinstance(event, h11.ConnectionClosed) and self._request is None:
                     self._connection.farewell()
                 elif self._reply is not None:  # the rest of this request's body is not waited for
                     self._answer(*self._reply)
@@ -189,13 +194,14 @@ class Relay:
         waited, self._connecting, self._timer = self._timer is not None, 0.0, None
         # Room for a whole turn, where the kernel allows it: else every turn of an upload would be sent in two parts.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * len(PLAINTEXT))
-        self._connection.attach(sock)
+        engine = self._connection.attach(sock)
         self._up = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
         if self._pinging:
             request = h11.Request(method="GET", target="/_ping", headers=[("Host", "docker"), ("Connection", "close")])
-            self._connection.engine.write(self._up.send(request) + self._up.send(h11.EndOfMessage()))
+            engine.write(self._up.send(request) + self._up.send(h11.EndOfMessage()))
             self._timer = self._connection.loop.later(PING_SECONDS, lambda: self._connection.guard(self._no_pong))
         else:
+            assert self._request is not None  # noqa: S101 (it is why we connect)
             self._outward.append(self._up.send(headers.request_for_engine(self._request)))
             if waited:
                 self._requests()
@@ -218,7 +224,9 @@ class Relay:
         elif self._pinging:
             self._connect()
         elif self._up is not None:
-            self._outward += self._up.send_with_data_passthrough(h11.EndOfMessage(headers=headers.trailers(event)))
+            self._outward += (
+                self._up.send_with_data_passthrough(h11.EndOfMessage(headers=headers.trailers(event))) or ()
+            )
 
     def _time_head(self) -> None:
         """A head that was begun must end; between requests a client may be silent for ever."""
@@ -231,43 +239,45 @@ class Relay:
 
     # responses: engine to client
 
-    def _responses(self, out: list) -> bool:
+    def _responses(self, up: h11.Connection, out: list[Bytes]) -> bool:
         """Append to ``out`` what the client gets; True when the response is complete."""
+        request, send = self._request, self._down.send
+        assert request is not None  # noqa: S101 (it is what this answers)
+        modern = request.http_version >= b"1.1"
         while True:
-            event = self._up.next_event()
-            kind = type(event)
-            if kind is h11.Data:
-                out += self._down.send_with_data_passthrough(event)
-            elif kind is h11.Response:
-                if headers.is_hijack(self._request, event) and self._down.their_state is not h11.SEND_BODY:
+            event = up.next_event()
+            if isinstance(event, h11.Data):
+                out += self._down.send_with_data_passthrough(event) or ()
+            elif isinstance(event, h11.Response):
+                if headers.is_hijack(request, event) and self._down.their_state is not h11.SEND_BODY:
                     out.append(headers.raw_head(event))
-                    self._hijack(out)
+                    self._hijack(up, out)
                     return False
-                out.append(self._down.send(headers.response_for_client(event)))
-            elif kind is h11.InformationalResponse:
+                out.append(send(headers.response_for_client(event)))
+            elif isinstance(event, h11.InformationalResponse):
                 if event.status_code == 101:
-                    out.append(self._down.send(event))
-                    self._hijack(out)
+                    out.append(send(event))
+                    self._hijack(up, out)
                     return False
-                if self._request.http_version >= b"1.1":
-                    out.append(self._down.send(event))
-            elif kind is h11.EndOfMessage:
-                modern = self._request.http_version >= b"1.1"
-                out.append(self._down.send(h11.EndOfMessage(headers=headers.trailers(event) if modern else [])))
+                if modern:
+                    out.append(send(event))
+            elif isinstance(event, h11.EndOfMessage):
+                out.append(send(h11.EndOfMessage(headers=headers.trailers(event) if modern else [])))
                 return True
             else:
                 return False
 
-    def _hijack(self, out: list) -> None:
+    def _hijack(self, up: h11.Connection, out: list[Bytes]) -> None:
         """From here on it is not HTTP: hand over, with what was already read of either side."""
-        connection = self._connection
-        out.append(self._up.trailing_data[0])
+        engine = self._connection.engine
+        assert engine is not None  # noqa: S101 (its response is what brought us here)
+        out.append(up.trailing_data[0])
         early = self._down.trailing_data[0]
         if early:
-            connection.engine.write(early)
-        connection.turn(Tunnel(connection))
+            engine.write(early)
+        self._connection.turn(Tunnel(self._connection, engine))
 
-    def _engine_failed(self, error: Exception, out: list) -> None:
+    def _engine_failed(self, error: Exception, out: list[Bytes]) -> None:
         """The engine broke off, or does not speak HTTP: an error where one can still be told, else a hard end."""
         log(INFO, f"{self._connection.address}: the engine's response: {error}")
         if self._pinging:
@@ -283,9 +293,9 @@ class Relay:
 
     # answers of our own
 
-    def _pong(self) -> None:
-        event = self._up.next_event()
-        if type(event) is h11.Response:
+    def _pong(self, up: h11.Connection) -> None:
+        event = up.next_event()
+        if isinstance(event, h11.Response):
             self._ponged("up" if event.status_code == 200 else f"it answers with status {event.status_code}")
             self._requests()
 
@@ -297,7 +307,9 @@ class Relay:
         self.over()
         self._timer = None
         self._pinging = False
-        self._answer(*local.answer(self._connection.server, self._request.method, self._request.target, state))
+        request = self._request
+        assert request is not None  # noqa: S101 (it is why we asked)
+        self._answer(*local.answer(self._connection.server, request.method, request.target, state))
 
     def _answer(self, status: int, body: bytes) -> None:
         """Answer without the engine. Where the request's body is not complete, that is the connection's end."""

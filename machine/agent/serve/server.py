@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import resource
 import signal
@@ -11,7 +12,7 @@ import time
 
 from machine.agent.serve import systemd
 from machine.agent.serve.connection import Connection, Handshake
-from machine.agent.serve.identity import Identity, Unusable
+from machine.agent.serve.identity import Identity, Source, Unusable
 from machine.agent.serve.log import ERROR, NOTICE, WARNING, log
 from machine.agent.serve.loop import READ, Loop
 from machine.agent.version import VERSION
@@ -25,7 +26,9 @@ DRAIN_SECONDS = 3  # what open streams get when we are told to stop
 class Server:
     """The endpoint: listening sockets, the connections they gave, and the identity shown to new ones."""
 
-    def __init__(self, source, listeners: list, engine_path: str, digest: str, unit: str) -> None:
+    def __init__(
+        self, source: Source, listeners: list[socket.socket], engine_path: str, digest: str, unit: str
+    ) -> None:
         """
         Args:
             source: an `identity.Source`: where certificate, key, CA and owner are.
@@ -42,8 +45,8 @@ class Server:
         self.engine_path, self.digest, self._unit = engine_path, digest, unit
         self._source = source
         self.identity: Identity = source.load()
-        self._connections: set = set()
-        self._strangers: dict = {}  # in the order in which they came
+        self._connections: set[Connection] = set()
+        self._strangers: dict[Connection, None] = {}  # in the order in which they came
         self._listeners = listeners
         self._stopping = False
         for sock in listeners:
@@ -54,7 +57,7 @@ class Server:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
-            self.loop.watch(sock.fileno(), READ, lambda _mask, sock=sock: self._accept(sock))
+            self.loop.watch(sock.fileno(), READ, functools.partial(self._on_listener, sock))
 
     def run(self) -> None:
         """Serve until SIGTERM."""
@@ -79,7 +82,10 @@ class Server:
         if self._stopping and not self._connections:
             self.loop.stop()
 
-    def _accept(self, listener) -> None:
+    def _on_listener(self, listener: socket.socket, _mask: int) -> None:
+        self._accept(listener)
+
+    def _accept(self, listener: socket.socket) -> None:
         for _ in range(ACCEPTS_PER_TURN):
             try:
                 sock, address = listener.accept()
@@ -98,7 +104,7 @@ class Server:
             self._connections.add(connection)
             self._strangers[connection] = None
 
-    def _pause(self, listener, error: OSError) -> None:
+    def _pause(self, listener: socket.socket, error: OSError) -> None:
         """Out of descriptors or memory: without a pause the waiting client would wake us without end."""
         log(ERROR, f"cannot accept clients for a second: {error.strerror}")
         self.loop.change(listener.fileno(), 0)
@@ -164,7 +170,7 @@ def _raise_descriptor_limit() -> None:
         pass
 
 
-def bind(address: str) -> list:
+def bind(address: str) -> list[socket.socket]:
     """Listen on HOST:PORT ourselves, without systemd.
 
     Raises:

@@ -8,7 +8,7 @@ import socket
 _FIRST = 3  # SD_LISTEN_FDS_START
 
 
-def listeners() -> list:
+def listeners() -> list[socket.socket]:
     """The listening sockets systemd holds for us; none when we were not started by it."""
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return []

@@ -7,17 +7,21 @@ towards the engine, and the other way round. There is no idle limit.
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
 
-from machine.agent.serve.channel import PLAINTEXT
+from machine.agent.serve.channel import PLAINTEXT, PlainChannel
+
+if TYPE_CHECKING:
+    from machine.agent.serve.connection import Connection
 
 
 class Tunnel:
     """Moves bytes until both directions have ended."""
 
-    __slots__ = ("_client_done", "_connection", "_engine_done")
+    __slots__ = ("_client_done", "_connection", "_engine", "_engine_done")
 
-    def __init__(self, connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, engine: PlainChannel) -> None:
+        self._connection, self._engine = connection, engine
         self._client_done = False  # its end was passed on
         self._engine_done = False
         # A client that closed for good after its close_notify is told from one that is half-closed only by a probe.
@@ -31,23 +35,23 @@ class Tunnel:
     @property
     def wants_engine(self) -> bool:
         """Whether more can come from the engine."""
-        return not self._connection.engine.ended
+        return not self._engine.ended
 
     def from_client(self) -> None:
         """One turn's worth, client to engine."""
         count = self._connection.client.read_into(PLAINTEXT)
         if count:
-            self._connection.engine.write(PLAINTEXT[:count])
+            self._engine.write(PLAINTEXT[:count])
 
     def from_engine(self) -> None:
         """One turn's worth, engine to client."""
-        count = self._connection.engine.read_into(PLAINTEXT)
+        count = self._engine.read_into(PLAINTEXT)
         if count:
             self._connection.client.write(PLAINTEXT[:count])
 
     def settle(self) -> None:
         """Pass on an end when everything before it was sent; both passed on: over."""
-        client, engine = self._connection.client, self._connection.engine
+        client, engine = self._connection.client, self._engine
         if client.ended and not self._client_done and not engine.unsent:
             self._client_done = True
             engine.end()
@@ -61,5 +65,5 @@ class Tunnel:
         """Nothing to give back."""
 
 
-def _keep_alive(sock) -> None:
+def _keep_alive(sock: socket.socket) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)

@@ -1,19 +1,9 @@
-"""The agent as a host runs it: the built zipapp, a process of its own, in front of a fake engine."""
+"""An agent in front of a fake engine: one for all tests that leave it as it was, or one of a test's own."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import queue
-import signal
-import socket
-import ssl
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,9 +14,8 @@ from machine.bootstrap.bundle import agent_bundle
 sys.path.insert(0, str(Path(__file__).parent))  # the helpers beside this file
 
 import pki
+from agent_process import Agent, until
 from fake_engine import FakeEngine
-
-PYTHON = os.environ.get("AGENT_PYTHON", sys.executable)  # `make lint` runs these on a 3.8 too
 
 
 @pytest.fixture(scope="session")
@@ -48,115 +37,44 @@ def place() -> Iterator[Path]:
         yield Path(directory)
 
 
+@pytest.fixture(scope="session")
+def shared(zipapp: Path, authority: pki.Authority) -> Iterator[tuple[Agent, FakeEngine]]:
+    with tempfile.TemporaryDirectory(prefix="agent-") as directory:
+        fake = FakeEngine(Path(directory) / "engine.sock")
+        running = Agent(zipapp, Path(directory), authority)
+        yield running, fake
+        running.stop()
+        fake.stop()
+
+
 @pytest.fixture
-def engine(place: Path) -> Iterator[FakeEngine]:
+def engine(shared: tuple[Agent, FakeEngine]) -> FakeEngine:
+    shared[1].reset()
+    return shared[1]
+
+
+@pytest.fixture
+def agent(shared: tuple[Agent, FakeEngine], engine: FakeEngine) -> Iterator[Agent]:
+    """The shared one; afterwards its clients are gone, and it has made no mistake."""
+    running = shared[0]
+    running.forget_log()
+    yield running
+    running.drop_clients()
+    until(lambda: running.descriptors() == running.descriptors_at_rest)
+    assert running.faults() == []
+
+
+@pytest.fixture
+def own_engine(place: Path) -> Iterator[FakeEngine]:
     fake = FakeEngine(place / "engine.sock")
     yield fake
     fake.stop()
 
 
-class Agent:
-    """A running `serve`."""
-
-    def __init__(self, zipapp: Path, place: Path, authority: pki.Authority) -> None:
-        self.directory = place
-        self.authority = authority
-        pki.write(place, cert=authority.server(), key=pki.key_pem("server"), ca=authority.pem)
-        (place / "state.json").write_text(json.dumps({"owner": {"store": pki.STORE, "machine": pki.MACHINE}}))
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        command = [PYTHON, "-I", "-S", str(zipapp), "serve", f"--directory={place}", f"--listen=127.0.0.1:{self.port}"]
-        self.process = subprocess.Popen([*command, f"--engine={place}/engine.sock"], stderr=subprocess.PIPE)
-        self.lines: list[str] = []
-        self._clients: list[socket.socket] = []
-        self._queue: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._read_log, daemon=True).start()
-        self.log_line("serves")
-
-    def _read_log(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self._queue.put(line.decode())
-
-    def log_line(self, wanted: str, timeout: float = 10) -> str:
-        """Wait for a line of the agent's log that contains this."""
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                line = self._queue.get(timeout=max(0.01, deadline - time.monotonic()))
-            except queue.Empty:
-                pytest.fail(f"the agent never said {wanted!r}; it said {self.lines}")
-            self.lines.append(line)
-            if wanted in line:
-                return line
-
-    def context(self, certificate: bytes | None = None, name: str = "client") -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.load_verify_locations(cadata=self.authority.pem.decode())
-        if certificate is not None:
-            with tempfile.NamedTemporaryFile() as file:
-                file.write(certificate + pki.key_pem(name))
-                file.flush()
-                context.load_cert_chain(file.name)
-        return context
-
-    def connect(self, certificate: bytes | None = None, name: str = "client") -> ssl.SSLSocket:
-        """A client with a good certificate, unless told otherwise."""
-        return self.wrap(self.context(certificate or self.authority.client(), name))
-
-    def wrap(self, context: ssl.SSLContext) -> ssl.SSLSocket:
-        client = context.wrap_socket(self.connect_tcp(), suppress_ragged_eofs=False)
-        self._clients.append(client)
-        return client
-
-    def connect_tcp(self) -> socket.socket:
-        client = socket.create_connection(("127.0.0.1", self.port), timeout=10)
-        self._clients.append(client)
-        return client
-
-    def memory(self) -> int:
-        """Resident bytes."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return 1024 * int(status.partition("VmRSS:")[2].split()[0])
-
-    def descriptors(self) -> int:
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
-
-    def signal(self, number: int) -> None:
-        self.process.send_signal(number)
-
-    def stop(self) -> None:
-        for client in self._clients:
-            client.close()
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(10)
-        assert self.process.stderr is not None
-        self.process.stderr.close()
-
-
 @pytest.fixture
-def agent(zipapp: Path, place: Path, engine: FakeEngine, authority: pki.Authority) -> Iterator[Agent]:
+def own_agent(zipapp: Path, place: Path, own_engine: FakeEngine, authority: pki.Authority) -> Iterator[Agent]:
+    """One for a test that reloads, stops or measures it."""
     running = Agent(zipapp, place, authority)
     yield running
-    faults = [line for line in running.lines if "a fault of the agent" in line]
-    with contextlib.suppress(queue.Empty):
-        while True:
-            line = running._queue.get_nowait()
-            faults += [line] if "a fault of the agent" in line else []
     running.stop()
-    assert not faults
-
-
-def until(condition, timeout: float = 10):
-    """Wait for something to become true, and return it."""
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.005)
-    raise AssertionError("it never became true")
-
-
-__all__ = ["Agent", "FakeEngine", "signal", "until"]
+    assert running.faults() == []

@@ -64,10 +64,17 @@ class FakeEngine:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.connections: list[EngineConnection] = []
-        self._handlers: dict[str, Callable[[EngineConnection], None]] = {"/_ping": answer(b"OK")}
+        self._handlers: dict[str, Callable[[EngineConnection], None]] = {}
         self._arrived = threading.Condition()
         self._listener: socket.socket | None = None
-        self.start()
+        self.reset()
+
+    def reset(self) -> None:
+        """As new: up, with nothing seen and no page but the ping."""
+        self._handlers = {"/_ping": answer(b"OK")}
+        self.connections = []
+        if self._listener is None:
+            self.start()
 
     def start(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -1,5 +1,5 @@
-"""Who is let in. Under TLS 1.3 a client sees its handshake succeed before the refusal arrives, so the agent's own log and
-the engine are asked, not the client."""
+"""Who is let in. Under TLS 1.3 a client sees its handshake succeed before the refusal arrives: the agent's own log
+and the engine are asked, not the client."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import ssl
 
 import pki
 import pytest
-from conftest import Agent, until
+from agent_process import Agent, until
 from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 from fake_engine import FakeEngine, answer
 from http_client import GET_INFO, Talk
@@ -74,7 +74,7 @@ def test_old_versions_of_tls_are_refused(agent: Agent) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1
     context.maximum_version = ssl.TLSVersion.TLSv1_1
     context.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.raises(OSError, match="version|protocol|reset"):
+    with pytest.raises(OSError, match=r"version|protocol|reset"):
         agent.wrap(context)
     agent.log_line("older than 1.2")
 

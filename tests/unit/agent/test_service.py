@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pki
 import pytest
-from conftest import Agent, until
+from agent_process import Agent, until
 from fake_engine import EngineConnection, FakeEngine, answer
 from http_client import GET_INFO, Talk
 from test_tunnel import PATH, SWITCHED, UPGRADE, HalfClosing
 
 
-def served(agent: Agent) -> bytes:
+def served(own_agent: Agent) -> bytes:
     """The certificate a new client is shown."""
-    with agent.connect() as client:
+    with own_agent.connect() as client:
         return client.getpeercert(True)
 
 
@@ -32,70 +32,70 @@ def echo(connection: EngineConnection) -> None:
 
 
 def test_a_reload_shows_new_clients_the_new_certificate_and_keeps_open_streams(
-    agent: Agent, engine: FakeEngine
+    own_agent: Agent, own_engine: FakeEngine
 ) -> None:
-    engine.on(PATH, echo)
-    stream = HalfClosing(agent)
+    own_engine.on(PATH, echo)
+    stream = HalfClosing(own_agent)
     stream.send(UPGRADE)
     stream.read_head()
-    before = served(agent)
-    pki.write(agent.directory, cert=agent.authority.server())
-    assert served(agent) == before
-    agent.signal(signal.SIGHUP)
-    agent.log_line("reloaded")
-    assert served(agent) != before
+    before = served(own_agent)
+    pki.write(own_agent.directory, cert=own_agent.authority.server())
+    assert served(own_agent) == before
+    own_agent.signal(signal.SIGHUP)
+    own_agent.log_line("reloaded")
+    assert served(own_agent) != before
     stream.send(b"still here")
     assert stream.recv() == b"still here"
 
 
 def test_a_reload_with_another_ca_lets_in_its_clients_and_no_longer_the_old_ones(
-    agent: Agent, engine: FakeEngine
+    own_agent: Agent, own_engine: FakeEngine
 ) -> None:
-    engine.on("/info", answer(b"x"))
+    own_engine.on("/info", answer(b"x"))
     other = pki.Authority("new-ca")
-    pki.write(agent.directory, cert=other.server(), ca=other.pem)
-    old = agent.authority
-    agent.signal(signal.SIGHUP)
-    agent.log_line("reloaded")
-    agent.authority = other
-    assert Talk(agent.connect()).ask(GET_INFO).status == 200
-    with contextlib.suppress(OSError), agent.connect(old.client()) as client:
+    pki.write(own_agent.directory, cert=other.server(), ca=other.pem)
+    old = own_agent.authority
+    own_agent.signal(signal.SIGHUP)
+    own_agent.log_line("reloaded")
+    own_agent.authority = other
+    assert Talk(own_agent.connect()).ask(GET_INFO).status == 200
+    with contextlib.suppress(OSError), own_agent.connect(old.client()) as client:
         client.recv(1)
-    assert "not valid here" in agent.log_line("refused")
+    assert "not valid here" in own_agent.log_line("refused")
 
 
-def test_a_reload_of_something_unusable_goes_on_with_what_there_was(agent: Agent, engine: FakeEngine) -> None:
-    engine.on("/info", answer(b"x"))
-    (agent.directory / "cert.pem").write_text("nonsense")
-    agent.signal(signal.SIGHUP)
-    agent.log_line("going on with what we have")
-    assert Talk(agent.connect()).ask(GET_INFO).status == 200
+def test_a_reload_of_something_unusable_goes_on_with_what_there_was(own_agent: Agent, own_engine: FakeEngine) -> None:
+    own_engine.on("/info", answer(b"x"))
+    (own_agent.directory / "cert.pem").write_text("nonsense")
+    own_agent.signal(signal.SIGHUP)
+    own_agent.log_line("going on with what we have")
+    assert Talk(own_agent.connect()).ask(GET_INFO).status == 200
 
 
-def test_a_stop_is_at_once_when_nobody_is_served(agent: Agent, engine: FakeEngine) -> None:
-    engine.on("/info", answer(b"x"))
-    idle = Talk(agent.connect())
+def test_a_stop_is_at_once_when_nobody_is_served(own_agent: Agent, own_engine: FakeEngine) -> None:
+    own_engine.on("/info", answer(b"x"))
+    idle = Talk(own_agent.connect())
     idle.ask(GET_INFO)
     started = time.monotonic()
-    agent.signal(signal.SIGTERM)
-    assert agent.process.wait(10) == 0
+    own_agent.signal(signal.SIGTERM)
+    assert own_agent.process.wait(10) == 0
     assert time.monotonic() - started < 1
 
 
-def test_a_stop_lets_an_open_stream_finish(agent: Agent, engine: FakeEngine) -> None:
-    engine.on(PATH, echo)
-    stream = HalfClosing(agent)
+def test_a_stop_lets_an_open_stream_finish(own_agent: Agent, own_engine: FakeEngine) -> None:
+    own_engine.on(PATH, echo)
+    stream = HalfClosing(own_agent)
     stream.send(UPGRADE)
     stream.read_head()
-    agent.signal(signal.SIGTERM)
-    agent.log_line("stopping")
-    until(lambda: refused(agent))
+    own_agent.signal(signal.SIGTERM)
+    own_agent.log_line("stopping")
+    until(lambda: refused(own_agent))
     stream.send(b"last")
     assert stream.recv() == b"last"
     stream.end()
     assert stream.read_all() == b""
     stream.sock.close()
-    assert agent.process.wait(10) == 0
+    assert own_agent.process.wait(10) == 0
 
 
 def test_systemd_is_told_when_it_is_ready_what_it_runs_and_that_it_lives(
@@ -117,48 +117,50 @@ def test_systemd_is_told_when_it_is_ready_what_it_runs_and_that_it_lives(
     assert f"STATUS=agent {digest[:16]} identity " in ready
 
 
-def test_a_thousand_idle_clients_fit_into_60_megabytes_and_cost_nothing(agent: Agent, engine: FakeEngine) -> None:
-    engine.on("/info", answer(b"x"))
-    assert agent.memory() < 30e6
-    context = agent.context(agent.authority.client())
-    clients = [agent.wrap(context) for _ in range(1000)]
+def test_a_thousand_idle_clients_fit_into_60_megabytes_and_cost_nothing(
+    own_agent: Agent, own_engine: FakeEngine
+) -> None:
+    own_engine.on("/info", answer(b"x"))
+    assert own_agent.memory() < 30e6
+    context = own_agent.context(own_agent.authority.client())
+    clients = [own_agent.wrap(context) for _ in range(1000)]
     for client in clients[::50]:
         assert Talk(client).ask(GET_INFO).status == 200
-    until(lambda: agent.descriptors() > 1000)
-    assert agent.memory() < 60e6
-    before = cpu_seconds(agent)
+    until(lambda: own_agent.descriptors() > 1000)
+    assert own_agent.memory() < 60e6
+    before = cpu_seconds(own_agent)
     time.sleep(1)  # the measured quantity is time itself
-    assert cpu_seconds(agent) - before <= 0.01
+    assert cpu_seconds(own_agent) - before <= 0.01
     for client in clients:
         client.close()
 
 
-def refused(agent: Agent) -> bool:
+def refused(own_agent: Agent) -> bool:
     try:
-        agent.connect_tcp()
+        own_agent.connect_tcp()
     except ConnectionRefusedError:
         return True
     return False
 
 
-def cpu_seconds(agent: Agent) -> float:
-    fields = Path(f"/proc/{agent.process.pid}/stat").read_text().rpartition(")")[2].split()
+def cpu_seconds(own_agent: Agent) -> float:
+    fields = Path(f"/proc/{own_agent.process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def test_a_saturating_upload_does_not_starve_a_small_request(agent: Agent, engine: FakeEngine) -> None:
-    engine.on("/info", answer(b"x"))
+def test_a_saturating_upload_does_not_starve_a_small_request(own_agent: Agent, own_engine: FakeEngine) -> None:
+    own_engine.on("/info", answer(b"x"))
 
     def swallow(connection: EngineConnection) -> None:
         while connection.sock.recv(1 << 20):
             pass
 
-    engine.on("/load", swallow)
-    upload = agent.connect()
+    own_engine.on("/load", swallow)
+    upload = own_agent.connect()
     upload.sendall(b"POST /load HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000000\r\n\r\n")
     upload.settimeout(0)
     data = bytes(1 << 20)
-    small = Talk(agent.connect())
+    small = Talk(own_agent.connect())
     worst = 0.0
     for _ in range(40):
         for _ in range(4):

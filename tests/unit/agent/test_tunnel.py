@@ -8,13 +8,14 @@ import ssl
 import threading
 
 import pytest
-from conftest import Agent, until
+from agent_process import Agent, until
 from fake_engine import EngineConnection, FakeEngine
 
 ATTACH = b"POST /v1.41/containers/x/attach?stream=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n"
 UPGRADE = ATTACH + b"Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
-SWITCHED = b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
-RAW = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n"
+RAW_TYPE = b"Content-Type: application/vnd.docker.raw-stream\r\n"
+SWITCHED = b"HTTP/1.1 101 UPGRADED\r\n" + RAW_TYPE + b"Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+RAW = b"HTTP/1.1 200 OK\r\n" + RAW_TYPE + b"\r\n"
 PATH = "/v1.41/containers/x/attach"
 
 

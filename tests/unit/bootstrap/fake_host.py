@@ -1,4 +1,4 @@
-"""A host in a directory: the real stub, loader and agent run as children, against files below one root and a fake systemd.
+"""A host in a directory: the real stub, loader and agent as children, files below one root, a fake systemd.
 
 What is faked is what a unit test cannot have: systemd (a script that remembers, and reports as the service would) and
 the engine (a Unix socket that answers /version). Everything else, and every file, is real.
@@ -18,6 +18,7 @@ from typing import Any
 
 from machine.bootstrap import stub as stubs
 
+PYTHON = os.environ.get("AGENT_PYTHON", sys.executable)  # to run these tests' agents on a 3.8
 SYSTEMCTL = Path(__file__).with_name("fake_systemctl.py")
 
 
@@ -39,12 +40,12 @@ class FakeHost:
         self.pythons: tuple[str, ...] = ("python3",)
         self.channels: list[LocalChannel] = []
         self._listeners: list[socket.socket] = []
-        os.symlink(sys.executable, self.bin / "python3")
+        os.symlink(PYTHON, self.bin / "python3")
         if engine:
             self.start_engine()
 
     def write_systemctl(self) -> None:
-        fixed = f"{sys.executable} {SYSTEMCTL} {self.root} {self.systemd} {self.docker_start}"
+        fixed = f"{sys.executable} -I -S {SYSTEMCTL} {self.root} {self.systemd} {self.docker_start}"
         self.command("systemctl", f'exec {fixed} "$@"')
 
     def command(self, name: str, body: str) -> None:

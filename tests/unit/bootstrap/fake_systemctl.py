@@ -1,51 +1,58 @@
-"""systemctl as converge uses it: remembers in one file, and reports as the agent's service would. ROOT VERSION CODE …"""
+"""systemctl as converge uses it: remembers in one file, reports as the agent's service would. ROOT VERSION CODE …
+
+Started some hundred times by the tests, in a bare Python: it imports little.
+"""
 
 import json
 import os
-import re
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[3]))
+sys.path.insert(0, os.path.abspath(os.path.join(__file__, "../../../..")))
 
 from machine.agent.identity_digest import identity_digest
 
 SOCKET, SERVICE = "pymachine-agent.socket", "pymachine-agent.service"
 WANTS = {SOCKET: "sockets.target.wants", SERVICE: "multi-user.target.wants"}
 
-root, version, docker = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+root, version, docker = sys.argv[1], sys.argv[2], int(sys.argv[3])
 arguments = [argument for argument in sys.argv[4:] if argument not in ("-q", "--now")]
-units, memory = root / "etc/systemd/system", root / "systemd.json"
+units, memory = f"{root}/etc/systemd/system", f"{root}/systemd.json"
+
+
+def read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def changed_at(name: str) -> int:
-    return (units / name).stat().st_mtime_ns if (units / name).exists() else 0
+    path = f"{units}/{name}"
+    return os.stat(path).st_mtime_ns if os.path.exists(path) else 0
 
 
 def status() -> str:
     """What the service says when it starts or reloads: what is on disk now."""
-    own = root / "var/lib/pymachine-agent"
-    owner = json.loads((own / "state.json").read_text())["owner"]
-    pems = (own / "cert.pem").read_bytes(), (own / "ca.pem").read_bytes()
-    identity = identity_digest(*pems, owner["store"], owner["machine"])
-    unit = re.search(r"--unit=(\w+)", (units / SERVICE).read_text())
-    agent = Path(os.readlink(own / "current")).name
-    return f"agent {agent[:16]} identity {identity[:16]} unit {unit[1] if unit else ''}"
+    own = f"{root}/var/lib/pymachine-agent"
+    owner = json.loads(read(f"{own}/state.json"))["owner"]
+    identity = identity_digest(read(f"{own}/cert.pem"), read(f"{own}/ca.pem"), owner["store"], owner["machine"])
+    unit = read(f"{units}/{SERVICE}").decode().partition("--unit=")[2].split()[0]
+    agent = os.path.basename(os.readlink(f"{own}/current"))
+    return f"agent {agent[:16]} identity {identity[:16]} unit {unit}"
 
 
 def show(name: str) -> None:
     fresh = state["loaded"].get(name, 0) == changed_at(name)
-    print(f"Id={name}\nActiveState={'active' if state['active'].get(name) else 'inactive'}")
-    print(f"NeedDaemonReload={'no' if fresh else 'yes'}\nStatusText={state['status'] if name == SERVICE else ''}\n")
+    sys.stdout.write(f"Id={name}\nActiveState={'active' if state['active'].get(name) else 'inactive'}\n")
+    sys.stdout.write(f"NeedDaemonReload={'no' if fresh else 'yes'}\n")
+    sys.stdout.write(f"StatusText={state['status'] if name == SERVICE else ''}\n\n")
 
 
 state = {"active": {}, "loaded": {}, "status": "", "calls": []}
-if memory.exists():
-    state = json.loads(memory.read_text())
+if os.path.exists(memory):
+    state = json.loads(read(memory))
 state["calls"].append(arguments)
 verb, names, code = arguments[0], arguments[1:], 0
 if verb == "--version":
-    print(f"systemd {version} (fake)")
+    sys.stdout.write(f"systemd {version} (fake)\n")
 elif verb == "show":
     for name in names[2:]:
         show(name)
@@ -53,11 +60,12 @@ elif verb == "daemon-reload":
     state["loaded"] = {name: changed_at(name) for name in WANTS}
 elif verb in ("enable", "disable"):
     for name in names:
-        link = units / WANTS[name] / name
-        link.unlink(missing_ok=True)
+        link = f"{units}/{WANTS[name]}/{name}"
+        if os.path.islink(link):
+            os.unlink(link)
         if verb == "enable":
-            link.parent.mkdir(exist_ok=True)
-            link.symlink_to(f"../{name}")
+            os.makedirs(os.path.dirname(link), exist_ok=True)
+            os.symlink(f"../{name}", link)
         else:
             state["active"][name] = False
 elif verb == "stop":
@@ -71,5 +79,6 @@ elif verb in ("start", "restart", "reload"):
         state["active"][name] = True
         if name == SERVICE:
             state["status"] = status()
-memory.write_text(json.dumps(state))
+with open(memory, "w") as file:
+    json.dump(state, file)
 sys.exit(code)

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Operator
 from fake_host import FakeHost, LocalChannel
+from operator_side import Operator
 
 from machine.bootstrap import stub as stubs
 from machine.errors import BootstrapFailed, PreCheckFailed
