@@ -84,7 +84,7 @@ def test_a_port_nobody_listens_on_is_the_port_layer(log_in: Connect) -> None:
 def test_a_host_that_does_not_answer_is_the_route_layer_and_ends_with_the_deadline(log_in: Connect) -> None:
     begun = time.monotonic()
     with deaf() as port, pytest.raises(HostUnreachable, match="does not answer on port") as raised:
-        log_in(port=port, seconds=0.3)
+        log_in(port=port, seconds=0.15)
     assert raised.value.layer == "route"
     assert "no answer" in str(raised.value.cause)
     assert time.monotonic() - begun < 3
@@ -108,7 +108,7 @@ def test_what_does_not_speak_ssh_is_the_protocol_layer_and_ends_with_the_deadlin
 ) -> None:
     begun = time.monotonic()
     with answering(*said, hang_up=hang_up) as port, pytest.raises(HostUnreachable, match="SSH handshake") as raised:
-        log_in(port=port, policy=ANYONE, seconds=0.3)
+        log_in(port=port, policy=ANYONE, seconds=0.15)
     assert raised.value.layer == "protocol"
     assert raised.value.cause
     assert f"ssh -v -p {port}" in str(raised.value.hint)
@@ -119,7 +119,7 @@ def test_where_a_fingerprint_was_given_the_tries_for_each_type_share_the_deadlin
     begun = time.monotonic()
     policy = HostKeyPolicy(fingerprint=fingerprint("ssh-ed25519 AAAA"))
     with answering() as port, pytest.raises(HostUnreachable, match="SSH handshake"):
-        log_in(port=port, policy=policy, seconds=0.3)
+        log_in(port=port, policy=policy, seconds=0.15)
     assert time.monotonic() - begun < 3
 
 
@@ -168,7 +168,7 @@ def test_an_impatient_connection_fails_at_the_first_refusal(log_in: Connect) -> 
 def test_a_patient_connection_gives_up_at_its_deadline_with_the_last_reason(log_in: Connect) -> None:
     begun = time.monotonic()
     with pytest.raises(HostUnreachable) as raised:
-        log_in(port=free_port(), patient=True, seconds=0.3)
+        log_in(port=free_port(), patient=True, seconds=0.15)
     assert raised.value.layer == "port"
     assert time.monotonic() - begun < 3
 
