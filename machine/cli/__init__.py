@@ -17,7 +17,9 @@ def run(argv: list[str] | None = None) -> int:
     from machine.errors import PymachineError
 
     try:
-        result = main.main(args=argv, prog_name="pymachine", standalone_mode=False)
+        # Not `main.main`: that ends the process itself when the reader of a pipe is gone, and says 1.
+        with main.make_context("pymachine", list(sys.argv[1:] if argv is None else argv)) as context:
+            result = main.invoke(context)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except PymachineError as error:

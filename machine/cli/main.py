@@ -10,6 +10,7 @@ import click
 
 _COMMANDS = (
     "active",
+    "cache",
     "config",
     "create",
     "env",
