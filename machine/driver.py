@@ -322,6 +322,7 @@ class CacheEntry:
     busy: bool = False  # it is being made, or taken into use, at this moment
 
 
+@typing.runtime_checkable
 class CachingDriver(Protocol):
     """What a driver adds that keeps a cache on this computer."""
 

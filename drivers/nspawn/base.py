@@ -1,7 +1,7 @@
 """The read-only root file systems below the machines: built or unpacked once, kept by content, shared by all.
 
 A base appears in the cache by one rename, complete; what a killed build leaves is a directory named ``building-…``
-that the next build of the same base removes.
+that the next build of the same base removes. What it was made from stands beside it, in ``….json``.
 """
 
 from __future__ import annotations
@@ -9,17 +9,32 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from machine.driver import Recorder
-from machine.drivers.nspawn import commands, mmdebstrap, rootfs
+from machine.drivers.nspawn import commands, mmdebstrap, records, rootfs
 from machine.drivers.nspawn.inroot import InRoot
 from machine.drivers.nspawn.layout import Layout
 from machine.drivers.nspawn.locking import locked
 from machine.drivers.nspawn.mmdebstrap import Recipe
+
+BUILDING = "building-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What a base was made from, as it stood in the request."""
+
+    base: Mapping[str, Any]
+
+
+def about(path: Path) -> Path:
+    """Where it stands what a base was made from."""
+    return path.with_name(f"{path.name}.json")
 
 
 def of_recipe(recipe: Recipe) -> dict[str, Any]:
@@ -49,39 +64,55 @@ def cached(layout: Layout, base: Mapping[str, Any]) -> Path:
 
 
 def ensure(layout: Layout, base: Mapping[str, Any], record: Recorder) -> Path:
-    """Make sure that a base is there; the first process builds, others wait for it and say so.
+    """Make sure that a base is there; for somebody else than a machine, which wants it `kept`.
 
     Returns:
         Its directory.
+    """
+    with kept(layout, base, record) as path:
+        return path
+
+
+@contextmanager
+def kept(layout: Layout, base: Mapping[str, Any], record: Recorder) -> Iterator[Path]:
+    """Make sure that a base is there, and stays for the length of a block: until it is recorded who uses it.
+
+    The first process builds, others wait for it and say so.
 
     Raises:
         DriverError: it could not be built or unpacked.
     """
     path = cached(layout, base)
-    if path.is_dir():
-        return path
-    lock = layout.cache / "locks" / path.name
+    if base["kind"] == "directory":
+        yield path
+        return
+    lock = layout.base_lock(path.name)
     with locked(lock, record, waiting_for="waiting for another process that makes the root file system"):
-        if not path.is_dir():  # unless that process has just made it
+        if not path.is_dir():
             if base["kind"] == "tarball":
                 record.progress(f"unpacking {base['path']} (once)")
-                _make(path, lambda new: _unpack(Path(base["path"]), new))
+                _make(path, base, lambda new: _unpack(Path(base["path"]), new))
             else:
                 recipe = Recipe(**{**base["recipe"], "include": tuple(base["recipe"]["include"])})
                 record.progress(f"building a Debian {recipe.suite} root file system (once, about half a minute)")
-                _make(path, lambda new: _build(new, recipe, record))
-        lock.rmdir()
-    return path
+                _make(path, base, lambda new: _build(new, recipe, record))
+        elif not about(path).exists():  # made by an earlier pymachine
+            records.write_as(about(path), About(base=base))
+        try:
+            yield path
+        finally:
+            lock.rmdir()
 
 
-def _make(path: Path, fill: Callable[[Path], None]) -> None:
-    building = path.with_name(f"building-{path.name}")
+def _make(path: Path, base: Mapping[str, Any], fill: Callable[[Path], None]) -> None:
+    building = path.with_name(BUILDING + path.name)
     shutil.rmtree(building, ignore_errors=True)
     try:
         fill(building)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
+    records.write_as(about(path), About(base=base))
     building.rename(path)
 
 

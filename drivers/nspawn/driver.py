@@ -6,13 +6,14 @@ speaks of is made, and is the last thing that goes.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from machine.driver import Capabilities, Found, HostIdentity, Recorder
-from machine.drivers.nspawn import base, boot, directories, layout, network, precheck, process, records
+from machine.driver import CacheEntry, Capabilities, Found, HostIdentity, Recorder
+from machine.drivers.nspawn import base, boot, cache, directories, layout, network, precheck, process, records
 from machine.drivers.nspawn.layout import Layout
 from machine.drivers.nspawn.locking import locked
 from machine.drivers.nspawn.options import Options as NspawnOptions
@@ -52,10 +53,11 @@ class NspawnDriver:
         """Make a machine and boot it; the same token gives the same machine."""
         made = layout.instance_id(token)
         record.resource("instance", made, machine=request["machine"])
-        below = base.ensure(self._layout, request["base"], record)
-        with self._machine(made, record):
-            with self._shared(record):
-                machine, subnet = self._reserve(made, token, request, below, record)
+        with contextlib.ExitStack() as held:
+            with base.kept(self._layout, request["base"], record) as below:
+                held.enter_context(self._machine(made, record))
+                with self._shared(record):
+                    machine, subnet = self._reserve(made, token, request, below, record)
             return self._running(machine, subnet, record)
 
     def observe(self, instances: Sequence[Instance]) -> list[Observation]:
@@ -110,6 +112,14 @@ class NspawnDriver:
             if machine.store == store
         ]
 
+    def cached(self) -> list[CacheEntry]:
+        """The root file systems below the machines, and what killed builds left of them."""
+        return cache.entries(self._layout)
+
+    def drop(self, id: str) -> bool:
+        """Remove one of them, unless a machine uses it."""
+        return cache.drop(self._layout, id)
+
     def _reserve(
         self, id: str, token: str, request: Mapping[str, Any], below: Path, record: Recorder
     ) -> tuple[Record, str]:
@@ -130,6 +140,7 @@ class NspawnDriver:
             cpus=request["cpus"],
             memory=request["memory"],
         )
+        cache.announce(self._layout)
         records.write_record(self._layout, machine)
         return machine, subnet
 
@@ -206,5 +217,6 @@ class NspawnDriver:
 
     def _leave(self) -> None:
         """Remove our empty directories; the cache stays, it is worth half a minute."""
+        cache.retire(self._layout)
         directories.remove_if_empty(self._layout.state, up_to=self._layout.state.parent.parent)
         directories.remove_if_empty(self._layout.run, up_to=self._layout.run.parent.parent)

@@ -68,6 +68,15 @@ class Layout:
         """What all machines share: the subnet, and this computer's settings before the first of them."""
         return self.state / "network.json"
 
+    @property
+    def users(self) -> Path:
+        """One link per set of machines that uses the cache, to its state directory; named by its label."""
+        return self.cache / "users"
+
+    def base_lock(self, name: str) -> Path:
+        """Held by whoever makes a base, takes it into use or drops it."""
+        return self.cache / "locks" / name
+
     def place(self, id: str) -> Place:
         """The directory of one machine."""
         return Place(directory=self.machines / id, leader=self.run / f"{id}.json")

@@ -53,6 +53,25 @@ def locked(directory: Path, record: Recorder, *, waiting_for: str) -> Iterator[N
             os.close(handle)
 
 
+@contextmanager
+def if_free(directory: Path) -> Iterator[bool]:
+    """Hold a directory for the length of a block, unless somebody else holds it; says whether it is held."""
+    while True:
+        make_private(directory)
+        try:
+            handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # removed between the two lines
+        try:
+            mine = _try(handle)
+            if mine and not _still(handle, directory):
+                continue
+            yield mine
+            return
+        finally:
+            os.close(handle)
+
+
 def _try(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
