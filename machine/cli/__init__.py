@@ -5,6 +5,7 @@ One file per command; a command imports what it uses inside its function, so tha
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -17,6 +18,8 @@ def run(argv: list[str] | None = None) -> int:
     from machine.errors import PymachineError
 
     try:
+        if "_PYMACHINE_COMPLETE" in os.environ:  # click's own completion; what the hot path could not answer
+            main.main(args=argv, prog_name="pymachine", standalone_mode=False)
         # Not `main.main`: that ends the process itself when the reader of a pipe is gone, and says 1.
         with main.make_context("pymachine", list(sys.argv[1:] if argv is None else argv)) as context:
             result = main.invoke(context)
@@ -24,6 +27,9 @@ def run(argv: list[str] | None = None) -> int:
         return result if isinstance(result, int) else 0
     except PymachineError as error:
         return show_error(error)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 0
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
@@ -32,7 +38,5 @@ def run(argv: list[str] | None = None) -> int:
         sys.stderr.write("\nStopped.\n")
         return 130
     except BrokenPipeError:  # `| head` has read enough
-        import os
-
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
