@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from machine.driver import Driver
+from machine.driver import Capabilities, Driver
 from machine.drivers.generic import GenericDriver
 from machine.drivers.none import NoneDriver
 from machine.testing.contract import DriverContract
+
+DOCUMENT = Path(__file__).parents[3] / "docs/drivers.md"
 
 
 class TestGenericKeepsTheContract(DriverContract):
@@ -31,3 +35,26 @@ class TestNoneKeepsTheContract(DriverContract):
 
     def wrong_values(self) -> Mapping[str, str | None]:
         return {"url": "tcp://", "ca_cert": None, "client_cert": None, "client_key": None}
+
+
+def test_every_capability_and_every_member_of_the_protocol_is_in_the_document() -> None:
+    text = DOCUMENT.read_text()
+    names = [field.name for field in dataclasses.fields(Capabilities)]
+    names += [name for name in vars(Driver) if not name.startswith("_")]
+    assert [name for name in names if name not in text] == []
+
+
+def test_every_hook_of_the_contract_is_in_the_document() -> None:
+    text = DOCUMENT.read_text()
+    hooks = (
+        "new_address_after_start",
+        "provider",
+        "new_driver",
+        "given",
+        "wrong_values",
+        "lose",
+        "everything",
+        "points",
+    )
+    assert all(hasattr(DriverContract, hook) for hook in hooks)
+    assert [hook for hook in hooks if f"{hook}(" not in text and f"{hook} =" not in text] == []
