@@ -151,7 +151,7 @@ class _Conversation:
         bundle = self._bundle
         offer = {"sha256": bundle.sha256, "size": len(bundle.data), "version": bundle.version, "root": root}
         environment = {name: str(value) for name, value in (wanted.get("environment") or {}).items() if value}
-        document = {"now": time.time(), **wanted, "protocol": PROTOCOL, "action": action, "environment": environment}
+        document = {**wanted, "protocol": PROTOCOL, "action": action, "environment": environment}
         self._send(stubs.preamble(environment, offer, may_install=action == "converge", script=self._script))
         hello = self._until("hello")
         if hello.get("hello") != PROTOCOL:
@@ -163,6 +163,7 @@ class _Conversation:
             self._emit("agent", "warning", f"the host's agent {hello['kept']} is newer and is kept", 0.0)
         else:
             self._emit("agent", "progress", "the host has this agent", 0.0)
+        document.setdefault("now", time.time())  # now, and not before a Python was installed over there
         self._send(json.dumps(document).encode() + b"\n")
         while True:
             line = self._until("result", "need")

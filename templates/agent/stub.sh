@@ -17,13 +17,16 @@ r=$?
 case $r in 1|2|9|126|127) ;; *) exit $r;; esac
 done
 }
+packages() { dpkg-query -W -f '${Package}\n'; }
 install_apt() {
+before=$(packages)
 say begun "installing python3"
 dpkg --configure -a >/dev/null 2>&1 </dev/null
 a="apt-get -y -q -o DPkg::Lock::Timeout={{ lock_seconds }}"
-o=$({ $a install --no-install-recommends python3 || { $a update && $a install --no-install-recommends python3; }; } 2>&1 </dev/null) ||
-fail "the host has no Python, and installing python3 failed" "$(printf %s "$o" | tail -n 3 | quote)" "install python3 on the host, or give it a way to its package repositories (http_proxy, https_proxy)"
-new=python3
+i="install --no-install-recommends python3"
+o=$({ $a $i || { $a update; $a $i; }; } 2>&1 </dev/null) ||
+fail "the host has no Python, and installing python3 failed" "$(printf %s "$o" | grep '^[EW]:' | tail -n 4 | quote)" "install python3 on the host, or give it a way to its package repositories (http_proxy, https_proxy)"
+new=$(packages | grep -vxF "$before")
 say done "installed python3"
 }
 look

@@ -16,6 +16,9 @@ _HINT = (
     "engine on it yourself; then run the command again"
 )
 
+_WORTH_SAYING = ("Retrieving", "Unpacking", "Configuring")
+_SAY_EVERY = 0.25  # seconds: what matters is that it moves
+
 
 def install_engine(host: Host, wire: Wire) -> str:
     """Install the engine from the distribution's own packages; the package's name.
@@ -56,6 +59,7 @@ class Apt:
 
     def __init__(self, host: Host, wire: Wire) -> None:
         self._host, self._wire = host, wire
+        self._said_at = 0.0
 
     def install_engine(self) -> str:
         """See `install_engine`."""
@@ -152,13 +156,13 @@ class Apt:
 
     def _report(self, lines: list[bytes]) -> None:
         """``dlstatus:1:12.5:Retrieving file 1 of 12``, ``pmstatus:docker.io:41.2:Unpacking docker.io (amd64)``."""
-        texts = []
-        for line in lines:
+        for line in reversed(lines):
             parts = line.decode(errors="replace").split(":", 3)
-            if len(parts) == 4 and parts[0] in ("dlstatus", "pmstatus"):
-                texts.append(f"{parts[3]} ({parts[2].partition('.')[0]} %)")
-        if texts:
-            self._wire.progress(texts[-1])  # not each: what matters is that it moves
+            if len(parts) == 4 and parts[3].startswith(_WORTH_SAYING):
+                if time.monotonic() - self._said_at >= _SAY_EVERY:
+                    self._said_at = time.monotonic()
+                    self._wire.progress(f"{parts[3]} ({parts[2].partition('.')[0]} %)")
+                return
 
 
 def _locked(complaint: str) -> bool:
