@@ -68,7 +68,9 @@ def drop(layout: Layout, id: str) -> bool:
         raise DriverError(f"{id!r} is no entry of the cache {layout.cache}")
     path = layout.cache / id
     with _allowed(layout):
-        if not os.path.lexists(path):
+        try:
+            path.lstat()  # `exists` takes what may not be looked at for absent
+        except FileNotFoundError:
             return True
         lock = layout.base_lock(name["base"])
         with if_free(lock) as mine:

@@ -16,6 +16,7 @@ from machine.drivers.nspawn.locking import if_free
 from machine.drivers.nspawn.mmdebstrap import Recipe
 from machine.errors import DriverError
 from machine.testing.recorder import ListRecorder
+from tests.unit.processes import python
 
 WANTED = base.of_recipe(Recipe(suite="bookworm", architecture="amd64", include=("dbus", "sudo")))
 
@@ -188,11 +189,22 @@ def test_without_a_cache_there_is_nothing_and_nothing_is_made(here: Layout) -> N
     assert not here.cache.exists()
 
 
-def test_who_may_not_look_is_told_so(here: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*_: object) -> None:
-        raise PermissionError(13, "Permission denied", str(here.cache))
-
-    monkeypatch.setattr(cache, "_there", refused)  # root may look everywhere
-    with pytest.raises(DriverError) as error:
-        cache.entries(here)
-    assert error.value.hint == "run it with sudo"
+def test_who_may_not_look_is_told_so_and_nothing_is_taken_for_gone(here: Layout, built: Path) -> None:
+    here.cache.chmod(0)
+    code = """
+        import os, sys
+        from machine.drivers.nspawn import cache, layout
+        from machine.drivers.nspawn.layout import Layout
+        from machine.errors import DriverError
+        if os.geteuid() == 0:
+            os.seteuid(65534)
+        here = Layout.of({layout.CACHE_VARIABLE: sys.argv[1], layout.ROOT_VARIABLE: "/nowhere"})
+        for act in (cache.entries, lambda here: cache.drop(here, sys.argv[2])):
+            try:
+                print(act(here))
+            except DriverError as error:
+                print(error.hint)
+    """
+    said = python(code, str(here.cache), built.name).stdout
+    here.cache.chmod(0o700)
+    assert said == "run it with sudo\nrun it with sudo\n"
