@@ -108,7 +108,8 @@ def ensure(host: Host, wire: Wire, observed: Observed, units: Units, agent: str,
     changed += [unit_path(host, name) for name, new in ((SOCKET, new_socket), (SERVICE, new_service)) if new]
     if observed.known and (new_socket or new_service or observed.needs_reload):
         _systemctl(host, "daemon-reload")  # 0.1 s, as is the one that `systemctl enable` does at its end
-    if any([_enable(host, name, where) for name, where in _LINKS.items()]):
+    links = [_enable(host, name, where) for name, where in _LINKS.items()]
+    if any(links):
         changed.append(f"enabled {SOCKET} and {SERVICE}")
     if new_socket and observed.socket_active:
         # The one case in which clients are refused for a moment: the port itself changes.

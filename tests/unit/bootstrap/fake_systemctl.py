@@ -76,6 +76,7 @@ elif verb in ("start", "restart", "reload"):
         if name == "docker.service":
             code = docker
             continue
+        state["loaded"].setdefault(name, changed_at(name))  # a unit never heard of is read when it is started
         state["active"][name] = True
         if name == SERVICE:
             state["status"] = status()
