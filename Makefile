@@ -41,12 +41,13 @@ demo: install
 test: test-system install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[dev]'
 	@rm -rf build *.egg-info
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m 'not e2e' -n auto
+	@$(BIN)/python -m pytest -m e2e
 
 unit: test-system install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[dev]'
 	@rm -rf build *.egg-info
-	@$(BIN)/python -m pytest tests/unit
+	@$(BIN)/python -m pytest -m 'not e2e' -n auto
 
 lint: install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[dev]'
