@@ -65,7 +65,7 @@ def log_file(logs: Files, name: str, operation: object) -> Iterator[str]:
     handler: logging.Handler
     try:
         _drop_old(logs)
-        logs.write(name, b"")
+        logs.touch(name)  # an operation that goes on appends to what its first attempt said
         handler = logging.FileHandler(logs.path(name), encoding="utf-8")
     except (OSError, PymachineError):
         handler = logging.NullHandler()

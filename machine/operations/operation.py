@@ -132,6 +132,8 @@ class Operation:
         self.log_path = self._log.enter_context(log_file(self.store.logs, name, self))
         _log.info("%s %s, token %s, epoch %s", self.kind, self.machine, self.entry.token, self.entry.epoch)
         self.store.heartbeats.keep(self.entry, self._stop)
+        for files in (self.store.certs, self.store.files(self.machine)):
+            files.sweep()
         return self
 
     def _stop(self, reason: PymachineError) -> None:

@@ -2,6 +2,7 @@
 
 ``machines/NAME/{ca,cert,key,server}.pem  id_ed25519  id_ed25519.pub  known_hosts`` and ``certs/{ca,ca-key}.pem``.
 Directories are 0700, secrets 0600. A file is replaced whole or not at all, also when the power goes.
+A process that was killed in the middle leaves a temporary file; the next operation sweeps it away.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import tempfile
 
 from machine.errors import StoreError
 from machine.store.database import make_private_directory
+from machine.store.owner import process_exists
 
 SECRET, PUBLIC = 0o600, 0o644
 
@@ -46,11 +48,25 @@ class Files:
         try:
             self._replace(name, content, mode)
         except OSError as error:
-            raise StoreError(
-                f"cannot write {self.path(name)}",
-                cause=error.strerror,
-                hint=f"look at the space left and the permissions: df -h {self.directory}",
-            ) from error
+            raise self._not_written(name, error) from error
+
+    def touch(self, name: str) -> None:
+        """Make an empty file that only its owner can read, where there is none."""
+        make_private_directory(self.directory)
+        try:
+            os.close(os.open(self.path(name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, SECRET))
+        except OSError as error:
+            raise self._not_written(name, error) from error
+
+    def sweep(self) -> None:
+        """Remove the temporary files of processes that are gone: nobody will rename them any more."""
+        try:
+            for entry in os.scandir(self.directory):
+                writer = entry.name.rpartition("-")[0].rpartition(".")[2]
+                if entry.name.startswith(".") and writer.isdigit() and not process_exists(int(writer)):
+                    os.unlink(entry.path)
+        except OSError:
+            return  # no directory yet, or another sweeper was first: what is left goes the next time
 
     def remove_all(self) -> None:
         """Remove the directory and all in it; already gone is success."""
@@ -58,8 +74,15 @@ class Files:
         if os.path.isdir(self.directory):
             raise StoreError(f"cannot remove {self.directory}", hint="look at its owner and permissions")
 
+    def _not_written(self, name: str, error: OSError) -> StoreError:
+        return StoreError(
+            f"cannot write {self.path(name)}",
+            cause=error.strerror,
+            hint=f"look at the space left and the permissions: df -h {self.directory}",
+        )
+
     def _replace(self, name: str, content: bytes, mode: int) -> None:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=self.directory)  # mode 0600
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.{os.getpid()}-", dir=self.directory)  # mode 0600
         try:
             with open(descriptor, "wb") as file:
                 file.write(content)

@@ -28,13 +28,16 @@ class Owner:
             return False
         if os.path.exists(_BOOT_ID):
             return _started(self.pid) != self.started
-        return os.name == "posix" and not _exists(self.pid)
+        return not process_exists(self.pid)
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
 
 
-def _exists(pid: int) -> bool:
+def process_exists(pid: int) -> bool:
+    """Whether a process of this number is on this computer; True also where asking would end it (Windows)."""
+    if os.name != "posix":
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
