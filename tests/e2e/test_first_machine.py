@@ -78,13 +78,15 @@ def test_what_the_operator_keeps_is_private(machine: tuple[Pymachine, str]) -> N
     assert {path: mode for path, mode in modes.items() if mode & 0o022} == {}
 
 
-def test_no_secret_is_in_the_database_or_in_inspect(machine: tuple[Pymachine, str]) -> None:
+def test_no_secret_is_in_the_database_in_inspect_or_in_a_log(machine: tuple[Pymachine, str]) -> None:
     pymachine, name = machine
     database = b"".join(path.read_bytes() for path in pymachine.store.glob("pymachine.db*"))
     shown = pymachine("inspect", name).stdout.encode()
+    logs = b"".join(path.read_bytes() for path in (pymachine.store / "logs").iterdir())
+    assert logs
     for secret in ("certs/ca-key.pem", f"machines/{name}/key.pem", f"machines/{name}/id_ed25519"):
         body = b"".join((pymachine.store / secret).read_bytes().splitlines()[1:-1])
-        for place in (database, shown):
+        for place in (database, shown, logs):
             assert body[:40] not in place.replace(b"\\n", b"").replace(b"\n", b"")
 
 

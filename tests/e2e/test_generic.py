@@ -119,10 +119,13 @@ def test_the_operator_s_proxy_serves_a_host_that_has_no_other_way_out(
     host.run("ip route del default")
     gateway = host.address.rpartition(".")[0] + ".1"
     with proxy(gateway) as way_out:
-        made = pymachine("create", *options(host), "proxied1", HTTP_PROXY=way_out.url)
+        url = way_out.url.replace("//", "//ada:canary-4711@")
+        made = pymachine("--debug", "create", *options(host), "proxied1", HTTP_PROXY=url)
         assert "(distribution)" in made.stdout
         assert way_out.seen
-        assert way_out.url not in pymachine("inspect", "proxied1").stdout
+        kept = [path.read_bytes() for path in pymachine.store.rglob("*") if path.is_file()]
+        said = made.stdout + made.stderr + pymachine("inspect", "proxied1").stdout
+        assert [text for text in (*kept, said.encode()) if b"canary-4711" in text] == []
         pymachine("rm", "-y", "proxied1")
 
 
