@@ -6,7 +6,6 @@ import getpass
 import platform
 
 from machine.errors import StoreError
-from machine.model import Machine
 from machine.store.files import PUBLIC, Files
 from machine.store.store import Store
 from machine.trust.certificates import (
@@ -38,15 +37,14 @@ def store_authority(store: Store) -> Authority:
     return load_authority(pair)
 
 
-def ensure_client_certificate(store: Store, machine: Machine, authority: Authority) -> None:
-    """The client's certificate for one machine: made when missing, renewed in the last third of its life."""
-    files = store.files(machine.name)
+def ensure_client_certificate(store: Store, files: Files, machine: str, authority: Authority) -> None:
+    """The client's certificate among a machine's files: made when missing, renewed in the last third of its life."""
     if files.read("ca.pem") != authority.pem:
         files.write("ca.pem", authority.pem, PUBLIC)
     elif _usable(files):
         return
     user = f"{getpass.getuser()}@{platform.node()}"
-    pair = new_client(authority, store=store.id, machine=machine.name, user=user)
+    pair = new_client(authority, store=store.id, machine=machine, user=user)
     files.write("key.pem", pair.key)
     files.write("cert.pem", pair.certificate, PUBLIC)
 

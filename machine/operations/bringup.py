@@ -29,7 +29,7 @@ def bring_up(op: Operation, driver: Driver, *, patient: bool) -> Machine:
         machine = converge_host(op, step, store.machines.get(op.machine), connection)
 
     with op.step("endpoint") as step:
-        ensure_client_certificate(store, machine, store_authority(store))
+        ensure_client_certificate(store, op.files, machine.name, store_authority(store))
         endpoint = find_route(op, machine, connection)
         store.journal.record_endpoint(op.entry, endpoint)
         step.result["route"] = endpoint.route

@@ -39,7 +39,7 @@ def converge_host(op: Operation, step: Step, machine: Machine, connection: Conne
 
     def sign(public_key: str) -> session.SignedCertificate:
         certificate = sign_server(authority, public_key.encode(), store=op.store.id, machine=machine.name, names=names)
-        op.store.files(machine.name).write("server.pem", certificate, PUBLIC)
+        op.files.write("server.pem", certificate, PUBLIC)
         return session.SignedCertificate(certificate.decode(), authority.pem.decode())
 
     wanted = wanted_document(op, machine, connection.user)

@@ -17,7 +17,6 @@ from machine.operations.hostconnection import MACHINE_KEY
 from machine.operations.log import hide
 from machine.operations.operation import Operation, Settings
 from machine.store.files import PUBLIC
-from machine.store.lease import Entry
 from machine.store.store import Store
 from machine.trust.sshkeys import new_private_key, public_line
 
@@ -47,10 +46,8 @@ def create(store: Store, spec: Spec, driver: Driver, options: Any, settings: Set
     entry = store.journal.begin_create(spec)
     with Operation(store, entry, spec.name, "create", settings) as op:
         with op.step("reserve") as step:
-            request = _reserve(store, entry, spec, request, private_key if driver.capabilities.host else None)
+            request = _reserve(op, spec, request, private_key if driver.capabilities.host else None)
             step.summary = f"{spec.driver}" + (", going on where it stopped" if entry.resumed else "")
-            if entry.taken_from:
-                step.warn(f"taken over from {entry.taken_from}")
 
         with op.step("instance") as step:
             instance = driver.create(request, entry.token, step)
@@ -92,18 +89,16 @@ def unfinished(store: Store, name: str) -> Spec | None:
     return found.spec if found is not None and store.history.may_resume_create(found) else None
 
 
-def _reserve(
-    store: Store, entry: Entry, spec: Spec, request: dict[str, Any], private_key: bytes | None
-) -> dict[str, Any]:
+def _reserve(op: Operation, spec: Spec, request: dict[str, Any], private_key: bytes | None) -> dict[str, Any]:
     """Write down the machine's key and what will be asked for; what an earlier attempt wrote down is kept."""
-    recorded = store.journal.request(entry)
+    recorded = op.store.journal.request(op.entry)
     if recorded is not None:
         return recorded
-    files = store.files(spec.name)
-    if not entry.resumed:
+    files = op.files
+    if not op.entry.resumed:
         files.remove_all()  # of a machine of this name whose removal was cut off at its very end
     if private_key is not None:
         files.write(MACHINE_KEY, private_key)
         files.write(f"{MACHINE_KEY}.pub", f"{public_line(private_key)} {spec.name}\n".encode(), PUBLIC)
-    store.journal.record_request(entry, request)
+    op.store.journal.record_request(op.entry, request)
     return request

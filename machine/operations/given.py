@@ -35,7 +35,7 @@ def take_endpoint(op: Operation, driver: Driver) -> State:
 
 
 def _copy_certificates(op: Operation, given: GivenEndpoint) -> None:
-    files = op.store.files(op.machine)
+    files = op.files
     for field, name, mode in _FILES:
         path = getattr(given, field)
         try:

@@ -40,7 +40,7 @@ def connect_to_host(
     """
     assert machine.instance is not None  # noqa: S101 - the step before made it
     access = machine.instance.access
-    files = op.store.files(machine.name)
+    files = op.files
     pinned = _pinned(op.store, machine)
     seen: list[str] = []
 

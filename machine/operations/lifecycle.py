@@ -26,7 +26,7 @@ def start(store: Store, machine: Machine, driver: Driver, settings: Settings) ->
     instance = _finished(store, machine)
     with _operation(store, machine, "start", settings) as op:
         with op.step("instance") as step:
-            store.machines.set_state(machine.id, State.STARTING)
+            store.journal.record_state(op.entry, State.STARTING)
             started = driver.start(instance, step)
             store.journal.record_instance(op.entry, started)
             step.summary = started.address
@@ -50,7 +50,7 @@ def stop(store: Store, machine: Machine, driver: Driver, settings: Settings, *, 
     instance = _finished(store, machine)
     with _operation(store, machine, kind, settings) as op:
         with op.step("instance") as step:
-            store.machines.set_state(machine.id, State.STOPPING)
+            store.journal.record_state(op.entry, State.STOPPING)
             (driver.kill if at_once else driver.stop)(instance, step)
         op.finish(State.STOPPED)
     return store.machines.get(machine.name)
@@ -70,7 +70,7 @@ def restart(store: Store, machine: Machine, driver: Driver, settings: Settings) 
             reboot_host(op, machine, driver)
         else:
             with op.step("instance") as step:
-                store.machines.set_state(machine.id, State.STARTING)
+                store.journal.record_state(op.entry, State.STARTING)
                 restarted = driver.restart(instance, step)
                 store.journal.record_instance(op.entry, restarted)
                 step.summary = restarted.address

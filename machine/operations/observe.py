@@ -139,4 +139,4 @@ def _record(store: Store, seen: Sequence[Seen]) -> None:
         # An operation that is under way records its own states.
         fresh = time.time() - each.machine.state_at > 60.0 or each.state is not each.machine.state
         if not each.recorded and fresh and each.state in _SETTLED and each.machine.state is not State.CREATING:
-            store.machines.set_state(each.machine.id, each.state)
+            store.machines.record_observed(each.machine, each.state)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from machine.deadline import Cancellation, Deadline
-from machine.errors import OperationInProgress, PymachineError
+from machine.errors import OperationInProgress, PymachineError, StoreError
 from machine.model import Event, State
 from machine.operations.log import log_file
 from machine.ssh.credentials import AskPassphrase, never_ask
+from machine.store.files import Files
 from machine.store.lease import Entry
 from machine.store.store import Store
 
@@ -83,6 +84,7 @@ class Operation:
         self._fence_checked = 0.0
         self._exit = contextlib.ExitStack()  # what the steps share, as the connection: closed with the operation
         self._finished = False
+        self._taking_told = False
         self._log = contextlib.ExitStack()
         self.log_path = ""
 
@@ -93,6 +95,9 @@ class Operation:
         step = self._current = Step(self, name)
         self.store.journal.step(self.entry, name, "begun", self._event(step, "begun", ""))
         self._emit(self._event(step, "begun", ""))
+        if self.entry.taken_from and not self._taking_told:
+            self._taking_told = True
+            step.warn(f"taken over from {self.entry.taken_from}")
         yield step  # an error leaves by __exit__, which knows the step
         event = self._event(step, "done", step.summary)
         self.store.journal.step(self.entry, name, "done", event, step.result)
@@ -102,10 +107,19 @@ class Operation:
     def check(self, waiting_for: str) -> None:
         """Raise when it is time to stop; what acts on a provider or a host calls this before every effect."""
         self.deadline.check(waiting_for)
-        now = time.monotonic()
-        if now - self._fence_checked > _FENCE_SECONDS:
-            self.store.journal.check_fence(self.entry)
+        now = time.time()  # the monotonic clock stands still while a laptop sleeps
+        if abs(now - self._fence_checked) > _FENCE_SECONDS:
+            self.fence()
             self._fence_checked = now
+
+    def fence(self) -> None:
+        """Raise when another process has taken the operation over: before every effect that cannot be undone."""
+        self.store.journal.check_fence(self.entry)
+
+    @property
+    def files(self) -> Files:
+        """The machine's files, as long as the operation is ours."""
+        return self.store.fenced_files(self.machine, self.entry)
 
     def report(self, step: Step, status: str, text: str) -> None:
         """An event of a running step: shown, and kept in the machine's timeline."""
@@ -144,8 +158,23 @@ class Operation:
         with self._log:
             self._exit.close()
             self.store.heartbeats.release(self.entry)
-            if error is not None and not self._finished:
-                self._fail(error)
+            if error is None or self._finished:
+                return
+            lost = self._lost(error)
+            self._fail(lost or error)
+            if lost is not None:
+                raise lost from error
+
+    def _lost(self, error: BaseException) -> OperationInProgress | None:
+        """Whatever goes wrong after another process has taken over comes of that: it is what there is to be told."""
+        if isinstance(error, Exception) and not isinstance(error, OperationInProgress):
+            try:
+                self.fence()
+            except OperationInProgress as lost:
+                return lost
+            except StoreError:
+                pass  # the error that is there already says more
+        return None
 
     def _fail(self, error: BaseException) -> None:
         """Say where it happened and what to do next, and record it."""

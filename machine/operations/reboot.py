@@ -24,6 +24,7 @@ def reboot_host(op: Operation, machine: Machine, driver: Driver) -> None:
         connection = connect_to_host(op, step, machine, driver.capabilities, patient=False)
         before = connection.run(_BOOT_ID, op.deadline).stdout.decode("ascii", "replace").strip()
         sudo = "" if connection.user == "root" else "sudo -n "
+        op.fence()
         asked = connection.run(sudo + _REBOOT, op.deadline)
         if asked.exit_status != 0:
             raise BootstrapFailed(

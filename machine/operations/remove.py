@@ -59,6 +59,7 @@ def remove(
         with op.step("instance") as step:
             provider_id, token, data = store.journal.recorded_instance(machine)
             try:
+                op.fence()
                 if provider_id:
                     driver.remove(provider_id, data, step)
             except PymachineError as error:
@@ -72,7 +73,7 @@ def remove(
             if left_behind:
                 step.warn(left_behind)
                 step.warn(f"to remove it by hand, as root on the host: {_BY_HAND}")
-            store.files(machine.name).remove_all()
+            op.files.remove_all()
         op.finish_removed()
     return complete
 

@@ -7,9 +7,11 @@ A process that was killed in the middle leaves a temporary file; the next operat
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 
 from machine.errors import StoreError
 from machine.store.database import make_private_directory
@@ -19,10 +21,15 @@ SECRET, PUBLIC = 0o600, 0o644
 
 
 class Files:
-    """One directory of the store, made when the first file is written to it."""
+    """One directory of the store, made when the first file is written to it.
 
-    def __init__(self, directory: str) -> None:
+    Args:
+        before_change: called before anything in it is changed; raises where that must not be.
+    """
+
+    def __init__(self, directory: str, *, before_change: Callable[[], None] = lambda: None) -> None:
         self.directory = directory
+        self._before_change = before_change
 
     def path(self, name: str) -> str:
         """Where a file is, or will be."""
@@ -44,10 +51,12 @@ class Files:
 
     def write(self, name: str, content: bytes, mode: int = SECRET) -> None:
         """Replace a file whole: temporary file, fsync, rename, fsync of the directory."""
+        self._before_change()
         make_private_directory(self.directory)
         try:
             self._replace(name, content, mode)
         except OSError as error:
+            self._before_change()  # whoever has lost the right to write need not hear what came of trying
             raise self._not_written(name, error) from error
 
     def touch(self, name: str) -> None:
@@ -70,6 +79,7 @@ class Files:
 
     def remove_all(self) -> None:
         """Remove the directory and all in it; already gone is success."""
+        self._before_change()
         shutil.rmtree(self.directory, ignore_errors=True)
         if os.path.isdir(self.directory):
             raise StoreError(f"cannot remove {self.directory}", hint="look at its owner and permissions")
@@ -89,9 +99,11 @@ class Files:
                 file.flush()
                 os.chmod(temporary, mode)
                 os.fsync(file.fileno())
+            self._before_change()
             os.replace(temporary, self.path(name))
         except BaseException:
-            os.unlink(temporary)
+            with contextlib.suppress(FileNotFoundError):  # swept away, or gone with the directory
+                os.unlink(temporary)
             raise
         _sync_directory(self.directory)
 

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from machine.errors import NameTaken
+from machine.errors import MachineNotFound, NameTaken
 from machine.model import Endpoint, Event, Instance, Machine, Spec, State
 from machine.store import machines
 from machine.store.database import Database
@@ -166,6 +166,13 @@ class Journal:
                 "UPDATE machines SET url = ?, route = ? WHERE id = ?", (endpoint.url, endpoint.route, entry.machine)
             )
 
+    def record_state(self, entry: Entry, state: State) -> None:
+        """Record what a driver is about to bring about: with it, that the operation is still ours."""
+        now = time.time()
+        with self._database.write() as db:
+            fenced(db, entry, "heartbeat = ?", now)
+            db.execute("UPDATE machines SET state = ?, state_at = ? WHERE id = ?", (state.value, now, entry.machine))
+
     def step_done(self, entry: Entry, name: str) -> bool:
         """Whether an earlier attempt at this operation finished this step."""
         rows = self._database.read(
@@ -176,6 +183,8 @@ class Journal:
     def recorded_instance(self, machine: Machine) -> tuple[str, str, dict[str, Any]]:
         """What is recorded of a machine's instance: provider's id, token and the driver's notes."""
         rows = self._database.read("SELECT provider_id, token, data FROM instances WHERE machine_id = ?", (machine.id,))
+        if not rows:
+            raise MachineNotFound(f'no machine "{machine.name}" any more', machine=machine.name)
         return rows[0]["provider_id"], rows[0]["token"], json.loads(rows[0]["data"])
 
     def step(self, entry: Entry, name: str, status: str, event: Event, result: Mapping[str, Any] | None = None) -> None:

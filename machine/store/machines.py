@@ -50,10 +50,13 @@ class Machines:
         """The names alone."""
         return [row["name"] for row in self._database.read("SELECT name FROM machines ORDER BY name")]
 
-    def set_state(self, machine: int, state: State) -> None:
-        """Record a state that was observed, or that an operation has just brought about."""
+    def record_observed(self, machine: Machine, state: State) -> None:
+        """Record a state that was seen, unless an operation has recorded another one since ``machine`` was read."""
         with self._database.write() as db:
-            db.execute("UPDATE machines SET state = ?, state_at = ? WHERE id = ?", (state.value, time.time(), machine))
+            db.execute(
+                "UPDATE machines SET state = ?, state_at = ? WHERE id = ? AND state_at = ?",
+                (state.value, time.time(), machine.id, machine.state_at),
+            )
 
 
 def insert(db: sqlite3.Connection, spec: Spec, at: float) -> int:

@@ -9,6 +9,7 @@ from machine.store.files import Files
 from machine.store.heartbeat import Heartbeats
 from machine.store.history import History
 from machine.store.journal import Journal
+from machine.store.lease import Entry
 from machine.store.machines import Machines
 from machine.store.orphans import Orphans
 
@@ -38,7 +39,14 @@ class Store:
 
     def files(self, machine: str) -> Files:
         """The files of one machine."""
-        return Files(os.path.join(self.directory, "machines", machine))
+        return Files(self._machine_directory(machine))
+
+    def fenced_files(self, machine: str, entry: Entry) -> Files:
+        """The same for an operation: they change only while the machine is still its own."""
+        return Files(self._machine_directory(machine), before_change=lambda: self.journal.check_fence(entry))
+
+    def _machine_directory(self, machine: str) -> str:
+        return os.path.join(self.directory, "machines", machine)
 
     def close(self) -> None:
         """Give the database back."""
