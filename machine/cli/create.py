@@ -154,7 +154,9 @@ def _chosen_driver() -> Driver:
 
 def _ask_consent(driver: Any, yes: bool) -> None:
     """Say what a local driver changes on this computer the first time, and ask on a terminal."""
-    changes = driver.host_changes() if driver.capabilities.local_rank is not None else []
+    if driver.capabilities.local_rank is None or driver.usable_here() is not None:
+        return  # what cannot work here is the pre-check's to say
+    changes = driver.host_changes()
     if not changes:
         return
     click.echo("On this computer this makes, until the last local machine is removed:")
