@@ -13,7 +13,7 @@ from machine.driver import Driver
 from machine.errors import EndpointUnverified, PymachineError
 from machine.model import Machine, Observation, State
 from machine.operations.endpoint import Health, ask_engine, ask_health
-from machine.operations.operation import Settings
+from machine.operations.operation import Settings, command_to_go_on
 from machine.operations.tunnel import tunnel
 from machine.store.store import Store
 
@@ -105,8 +105,7 @@ def _ask_endpoint(store: Store, machine: Machine, load: Callable[[str], Driver],
 
 
 def _interrupted(machine: Machine, kind: str) -> Seen:
-    go_on = "rm" if kind == "remove" else kind
-    trouble = f"{kind} was interrupted; go on: pymachine {go_on} {machine.name}"
+    trouble = f"{kind} was interrupted; go on: {command_to_go_on(kind, machine.name)}"
     return Seen(machine=machine, state=State.ERROR, recorded=True, trouble=trouble)
 
 

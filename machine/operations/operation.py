@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from machine.deadline import Cancellation, Deadline
-from machine.errors import OperationInProgress, PymachineError, StoreError
+from machine.errors import Cancelled, OperationInProgress, PymachineError, StoreError
 from machine.model import Event, State
 from machine.operations.log import log_file
 from machine.ssh.credentials import AskPassphrase, never_ask
@@ -26,6 +26,11 @@ Emit = Callable[[Event], None]
 
 def silent(_event: Event) -> None:
     """For callers who want no events."""
+
+
+def command_to_go_on(kind: str, machine: str) -> str:
+    """What to type to go on with an operation of this kind that was not finished."""
+    return f"pymachine {'rm' if kind == 'remove' else kind} {machine}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -160,13 +165,15 @@ class Operation:
             self.store.heartbeats.release(self.entry)
             if error is None or self._finished:
                 return
-            lost = self._lost(error)
-            self._fail(lost or error)
-            if lost is not None:
-                raise lost from error
+            meant = self._meant(error)
+            self._fail(meant)
+            if meant is not error:
+                raise meant from error
 
-    def _lost(self, error: BaseException) -> OperationInProgress | None:
-        """Whatever goes wrong after another process has taken over comes of that: it is what there is to be told."""
+    def _meant(self, error: BaseException) -> BaseException:
+        """What there is to be told: whatever goes wrong after another process has taken over comes of that."""
+        if isinstance(error, KeyboardInterrupt):
+            return Cancelled("stopped at once")
         if isinstance(error, Exception) and not isinstance(error, OperationInProgress):
             try:
                 self.fence()
@@ -174,7 +181,7 @@ class Operation:
                 return lost
             except StoreError:
                 pass  # the error that is there already says more
-        return None
+        return error
 
     def _fail(self, error: BaseException) -> None:
         """Say where it happened and what to do next, and record it."""
@@ -185,8 +192,10 @@ class Operation:
             error.log = error.log or self.log_path
         if isinstance(error, OperationInProgress):
             return  # it is another's now
-        if isinstance(error, PymachineError) and self.kind == "create":
-            go_on = f"to go on: pymachine create {self.machine}; to clean up: pymachine rm {self.machine}"
+        if isinstance(error, PymachineError) and (self.kind == "create" or error.hint is None):
+            go_on = f"to go on: {command_to_go_on(self.kind, self.machine)}"
+            if self.kind == "create":
+                go_on += f"; to clean up: pymachine rm {self.machine}"
             error.hint = f"{error.hint}\n         {go_on}" if error.hint else go_on
         text = str(error) or type(error).__name__
         # The error itself must reach the operator, also when the store's disk is full.

@@ -216,7 +216,8 @@ def test_a_host_that_does_not_answer_keeps_its_row(say: Say, store: Store) -> No
 def test_inspect_prints_json_without_a_secret(say: Say, store: Store) -> None:
     from machine.operations.authority import ensure_client_certificate, store_authority
 
-    ensure_client_certificate(store, add_machine(store), store_authority(store))
+    add_machine(store)
+    ensure_client_certificate(store, store.files("web"), "web", store_authority(store))
     code, out, _ = say("inspect", "web")
     assert code == 0
     seen = json.loads(out)
