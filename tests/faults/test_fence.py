@@ -22,7 +22,8 @@ POINTS = 25  # of each operation
 # Here it has asked whether the operation is its own, and not yet acted: no fence closes this gap, of some microseconds,
 # but one at the other side. That one effect happens, and nothing after it.
 _BETWEEN = re.compile(
-    r"(provider|driver\.\w+)\.\w+ #\d+: before|os\.rename\(store/|os\.(remove|rmdir)\(|journal\.record_state #\d+: after"
+    r"(provider|driver\.\w+)\.\w+ #\d+: before|journal\.record_state #\d+: after"
+    r"|os\.rename\(store/|os\.(remove|rmdir)\("
 )
 
 

@@ -126,6 +126,8 @@ class World:
 
     def described(self) -> dict[str, Any]:
         """What has come of it all, without what is another one each time."""
+        if not self.begun:
+            return {}
         machines = self.rows("SELECT name, driver, state, error, engine, port, route FROM machines")
         steps = self.rows(
             "SELECT o.kind, o.status AS ended, s.name, s.status FROM steps s JOIN operations o ON o.id = s.operation_id"
