@@ -157,6 +157,12 @@ class BootstrapFailed(PymachineError):
         self.code = code
 
 
+class ConsentNeeded(PymachineError):
+    """Something of the user's own must change for this, and nobody said yes; nothing was changed."""
+
+    slug = "consent"
+
+
 class EndpointUnverified(PymachineError):
     """The machine's TLS endpoint does not answer as it must: ``layer`` says how far it came."""
 

@@ -87,6 +87,17 @@ class EngineSpec:
     """What is wanted of the engine behind the agent."""
 
     kind: str = "docker"
+    source: str = "auto"  # auto, found, docker (Docker's own packages), distribution
+    version: str | None = None  # of what gets installed: 24.0.7, 24.0
+    repository: str | None = None  # a mirror of Docker's packages
+    repository_key: str | None = None  # the fingerprint of its key
+    # Settings, as they were said; dockerd's flags without their dashes.
+    options: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    insecure_registries: tuple[str, ...] = ()
+    registry_mirrors: tuple[str, ...] = ()
+    storage_driver: str | None = None
+    environment: tuple[str, ...] = ()  # NAME=VALUE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

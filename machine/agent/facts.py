@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def host_facts(root: str = "/") -> dict[str, Any]:
     """Operating system, architecture, kernel, processors, memory in bytes, and the Python that runs this."""
-    release = _os_release(root)
+    release = os_release(root)
     system = os.uname()
     return {
         "os": {
@@ -28,7 +28,8 @@ def host_facts(root: str = "/") -> dict[str, Any]:
     }
 
 
-def _os_release(root: str) -> dict[str, str]:
+def os_release(root: str) -> dict[str, str]:
+    """What /etc/os-release says."""
     found = {}
     for path in ("etc/os-release", "usr/lib/os-release"):
         try:

@@ -34,6 +34,19 @@ Sign = Callable[[str], SignedCertificate]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineChange:
+    """What a host would change of an engine's configuration; all text of it is harmless."""
+
+    lines: tuple[tuple[str, str, str], ...]  # what, before, after
+    containers: int  # that run now
+    warnings: tuple[str, ...]
+
+
+Consent = Callable[[EngineChange], None]
+"""Comes back when it may be done; raises what the operation shall end with when not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostReport:
     """What a converge says at its end."""
 
@@ -44,8 +57,9 @@ class HostReport:
     engine_kind: str
     engine_version: str
     engine_api_version: str
-    engine_source: str  # found, started, distribution
+    engine_source: str  # found, started, docker, distribution
     engine_package: str | None
+    engine_package_version: str | None
     port: int
     facts: Mapping[str, Any]  # os, arch, kernel, cpus, memory, python
     clock_skew: float  # seconds the host is ahead
@@ -68,6 +82,7 @@ def converge(
     *,
     sign: Sign,
     emit: Emit,
+    consent: Consent | None = None,
     sudo: bool = False,
     bundle: AgentBundle | None = None,
     script: bytes | None = None,
@@ -80,13 +95,14 @@ def converge(
         wanted: store, machine, endpoint, certificate (ca, names), engine, environment, authorized_key, deadline;
             protocol, action and now are filled in here.
         sign: called at most once, and only when the host needs a certificate.
+        consent: called at most once, and only when the configuration of an engine that is there must change.
         script, root: another stub, and another place than the host's own file system: for tests.
 
     Raises:
         BootstrapFailed: ``code`` says why: the agent's own slugs, and ``sudo``, ``shell``, ``cut``, ``protocol``.
     """
     talk = _Conversation(channel, emit, sudo, bundle or agent_bundle(), script)
-    result, hello = talk.run("converge", wanted, sign, root)
+    result, hello = talk.run("converge", wanted, sign, consent, root)
     try:
         agent, engine = result["agent"], result["engine"]
         return HostReport(
@@ -99,6 +115,7 @@ def converge(
             engine_api_version=str(engine["api_version"]),
             engine_source=str(engine["source"]),
             engine_package=None if engine["package"] is None else str(engine["package"]),
+            engine_package_version=str(engine["package_version"]) if engine.get("package_version") else None,
             port=int(result["endpoint"]["port"]),
             facts={name: result[name] for name in ("os", "arch", "kernel", "cpus", "memory", "python")},
             clock_skew=float(result["clock_skew"]),
@@ -129,7 +146,7 @@ def uninstall(
         BootstrapFailed: see `converge`.
     """
     talk = _Conversation(channel, emit, sudo, bundle or agent_bundle(), script)
-    result, _ = talk.run("uninstall", wanted, None, root)
+    result, _ = talk.run("uninstall", wanted, None, None, root)
     try:
         return Uninstalled(removed=tuple(map(str, result["removed"])), kept=tuple(map(str, result["kept"])))
     except (KeyError, TypeError) as error:
@@ -145,7 +162,7 @@ class _Conversation:
         self._spoke = False
 
     def run(
-        self, action: str, wanted: Mapping[str, Any], sign: Sign | None, root: str
+        self, action: str, wanted: Mapping[str, Any], sign: Sign | None, consent: Consent | None, root: str
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The result and the hello of one bootstrap."""
         bundle = self._bundle
@@ -172,6 +189,11 @@ class _Conversation:
                 if not isinstance(line["result"], dict):
                     raise _protocol("its result is not an object")
                 return line["result"], hello
+            if line["need"] == "consent" and consent is not None:
+                consent(_engine_change(line))
+                consent = None
+                self._send(b'{"consent": true}\n')
+                continue
             if line["need"] != "certificate" or sign is None:
                 raise _protocol(f"it asks for {clean(str(line['need']), 100)}")
             signed, sign = sign(str(line.get("public_key", ""))), None
@@ -222,6 +244,17 @@ class _Conversation:
             cause=said or clean(self._lines.noise, 600) or None,
             hint="run the command again: it goes on where it was",
         )
+
+
+def _engine_change(line: dict[str, Any]) -> EngineChange:
+    try:
+        return EngineChange(
+            lines=tuple((str(each["what"]), str(each["before"]), str(each["after"])) for each in line["changes"]),
+            containers=int(line["containers"]),
+            warnings=tuple(map(str, line["warnings"])),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _protocol(f"its question cannot be understood: {error!r}") from error
 
 
 def _raise_agents(error: Any) -> NoReturn:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,7 +16,12 @@ from machine.errors import MachineNotFound
 from machine.model import Machine
 from machine.store.store import Store
 
+if TYPE_CHECKING:
+    from machine.bootstrap.session import EngineChange
+    from machine.operations.consent import AskConsent
+
 DEFAULT_NAME = "default"
+_one_question = threading.Lock()  # machines are worked on side by side; the terminal is one
 
 
 @contextlib.contextmanager
@@ -63,9 +70,37 @@ def cancelled_by_signals() -> Iterator[Cancellation]:
             signal.signal(number, handler)
 
 
+def consent_asker(yes: bool) -> AskConsent:
+    """Show what a host's engine must change for, and ask on the terminal.
+
+    Args:
+        yes: it was said before that nobody need be asked.
+    """
+    from machine.cli.progress import paused
+
+    def ask(machine: str, change: EngineChange) -> bool:
+        with _one_question, paused():
+            click.echo(f"({machine}) For this the engine on the host must be restarted, once:")
+            for what, before, after in change.lines:
+                click.echo(f"  {what}: {before or '(nothing)'} -> {after or '(nothing)'}")
+            if change.containers:
+                count = f"{change.containers} container{'s' if change.containers > 1 else ''}"
+                click.echo(f"  {count} running there: stopped by the restart, unless its live-restore is on.")
+            for text in change.warnings:
+                click.echo(f"  Warning: {text}")
+            if yes:
+                return True
+            return sys.stdin.isatty() and sys.stdout.isatty() and click.confirm("Go on?", default=False)
+
+    return ask
+
+
 def ask_passphrase(path: str) -> str | None:
     """Ask for the passphrase of a key on the terminal; None where there is none."""
     if not sys.stdin.isatty():
         return None
-    answer: str = click.prompt(f"Passphrase for {path}", hide_input=True, default="", show_default=False, err=True)
+    from machine.cli.progress import paused
+
+    with _one_question, paused():
+        answer: str = click.prompt(f"Passphrase for {path}", hide_input=True, default="", show_default=False, err=True)
     return answer or None

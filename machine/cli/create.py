@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Any
 
 import click
 
+from machine.cli.engineflags import engine_flags
 from machine.driver import (
     DeclaredOption,
     Driver,
@@ -80,7 +82,14 @@ class CreateCommand(click.Command):
     metavar="SECONDS",
     help="For the whole of it. [default: 900]",
 )
-@click.option("-y", "--yes", is_flag=True, help="Do not ask before changing this computer's network.")
+@engine_flags
+@click.option(
+    "-y",
+    "--yes",
+    is_flag=True,
+    help="Do not ask: neither before changing this computer's network, nor before changing the configuration of an "
+    "engine that is on the host already, which restarts it.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -91,7 +100,7 @@ def command(
     host_key_policy: str | None,
     timeout: float | None,
     yes: bool,
-    **driver_options: Any,
+    **other_options: Any,
 ) -> None:
     """Create a machine: a host with an engine and a TLS endpoint.
 
@@ -99,9 +108,10 @@ def command(
     """
     if name is None:
         raise click.UsageError("No machine name given.", ctx)
-    from machine.cli.context import ask_passphrase, cancelled_by_signals, opened_store
+    from machine.cli.context import ask_passphrase, cancelled_by_signals, consent_asker, opened_store
     from machine.cli.progress import shown
     from machine.operations.create import check_name, create, unfinished
+    from machine.operations.enginesettings import check_install_url, given_fields, passwords
     from machine.operations.operation import Settings
     from machine.operations.wanted import again, default_driver, wanted
     from machine.store.config import read_config
@@ -118,13 +128,28 @@ def command(
             click.echo(f"Going on with {name} ({driver.name})")
         else:
             driver = load_driver(driver_name) if driver_name else _chosen_driver()
-            given = {key: value for key, value in driver_options.items() if value is not None}
-            this = wanted(name, driver, given, config, tls_san=tls_san, host_key_policy=host_key_policy)
+            check_install_url(
+                other_options.get("engine_install_url") or os.environ.get("MACHINE_DOCKER_INSTALL_URL", "")
+            )
+            own = {item.name for item in declared_options(driver)}
+            given = {key: value for key, value in other_options.items() if key in own and value is not None}
+            engine_given = given_fields({key: value for key, value in other_options.items() if key not in own})
+            this = wanted(
+                name, driver, given, config, tls_san=tls_san, host_key_policy=host_key_policy, engine=engine_given
+            )
+            for flag in passwords(this.spec.engine):
+                click.echo(f"Warning: the password in {flag} is kept in the store and on the host.", err=True)
         _ask_consent(driver, yes)
         begun = time.monotonic()
         with cancelled_by_signals() as cancellation, shown() as emit:
             seconds = timeout or float(config.values.get("timeout", 900))
-            settings = Settings(emit=emit, ask_passphrase=ask_passphrase, cancellation=cancellation, timeout=seconds)
+            settings = Settings(
+                emit=emit,
+                ask_passphrase=ask_passphrase,
+                ask_consent=consent_asker(yes),
+                cancellation=cancellation,
+                timeout=seconds,
+            )
             machine = create(store, this.spec, driver, this.options, settings)
     url = machine.url
     engine = f" with {machine.engine}" if machine.engine else ""

@@ -6,11 +6,16 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from machine.model import Event
 
+if TYPE_CHECKING:
+    from rich.live import Live
+
+_drawn: list[Live] = []  # what is being drawn now
 _TITLES = {
     "reserve": "Reserving the name",
     "instance": "Making the machine",
@@ -52,6 +57,19 @@ def shown(*, several: bool = False) -> Iterator[Callable[[Event], None]]:
         yield _plain
 
 
+@contextlib.contextmanager
+def paused() -> Iterator[None]:
+    """Nothing moves on screen meanwhile: a question is there."""
+    drawn = list(_drawn)
+    for live in drawn:
+        live.stop()
+    try:
+        yield
+    finally:
+        for live in drawn:
+            live.start()
+
+
 def _plain(event: Event) -> None:
     if event.status == "begun":
         return
@@ -63,6 +81,15 @@ def _plain(event: Event) -> None:
     elif event.status == "progress":
         click.echo(f"({event.machine}) {title(event)}: {event.text}")
     sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _listed(live: Live) -> Iterator[None]:
+    _drawn.append(live)
+    try:
+        yield
+    finally:
+        _drawn.remove(live)
 
 
 @contextlib.contextmanager
@@ -95,7 +122,7 @@ def _live(several: bool) -> Iterator[Callable[[Event], None]]:
             self.spinner.update(text=line)
             return self.spinner
 
-    with Live(Current(), console=console, refresh_per_second=12, transient=True) as live:
+    with Live(Current(), console=console, refresh_per_second=12, transient=True) as live, _listed(live):
 
         def emit(event: Event) -> None:
             key = (event.machine, event.step)

@@ -7,10 +7,24 @@ import click
 
 @click.command()
 @click.argument("names", nargs=-1)
+@click.option(
+    "-y", "--yes", is_flag=True, help="Do not ask before changing an engine's configuration and restarting it."
+)
+@click.option(
+    "--take-port",
+    is_flag=True,
+    help="Where the engine has a TLS endpoint of its own at our port: let the engine leave it, and take it.",
+)
 @click.pass_obj
-def command(directory: str, names: tuple[str, ...]) -> int:
-    """Make hosts as wanted once more: agent, certificate, engine."""
+def command(directory: str, names: tuple[str, ...], yes: bool, take_port: bool) -> int:
+    """Make hosts as wanted once more: agent, certificate, engine settings."""
     from machine.cli.several import run_on
     from machine.operations.lifecycle import provision
 
-    return run_on(directory, names, provision, lambda machine: f"{machine.name} is as wanted at {machine.url}.")
+    return run_on(
+        directory,
+        names,
+        lambda *what: provision(*what, take_port=take_port),
+        lambda machine: f"{machine.name} is as wanted at {machine.url}.",
+        yes=yes,
+    )

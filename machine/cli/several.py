@@ -18,18 +18,21 @@ if TYPE_CHECKING:
 Action = Callable[["Store", Machine, "Driver", "Settings"], Machine]
 
 
-def run_on(directory: str, names: tuple[str, ...], action: Action, done: Callable[[Machine], str]) -> int:
+def run_on(
+    directory: str, names: tuple[str, ...], action: Action, done: Callable[[Machine], str], *, yes: bool = False
+) -> int:
     """Do something with the machines named, side by side.
 
     Args:
         names: none means the machine "default"; an unknown one, and nothing is done to any.
         action: from `machine.operations`.
         done: one line about a machine when it has succeeded.
+        yes: agree to whatever a host's engine must be changed and restarted for.
 
     Returns:
         The exit code: 0, or the worst of the errors'.
     """
-    from machine.cli.context import all_meant, ask_passphrase, cancelled_by_signals, meant, opened_store
+    from machine.cli.context import all_meant, ask_passphrase, cancelled_by_signals, consent_asker, meant, opened_store
     from machine.cli.failures import show_error
     from machine.cli.progress import shown
     from machine.driver import load_driver
@@ -39,7 +42,12 @@ def run_on(directory: str, names: tuple[str, ...], action: Action, done: Callabl
     with opened_store(directory) as store:
         machines = all_meant(store, names) if names else [meant(store, None)]
         with cancelled_by_signals() as cancellation, shown(several=len(machines) > 1) as emit:
-            settings = Settings(emit=emit, ask_passphrase=ask_passphrase, cancellation=cancellation)
+            settings = Settings(
+                emit=emit,
+                ask_passphrase=ask_passphrase,
+                ask_consent=consent_asker(yes),
+                cancellation=cancellation,
+            )
             outcomes = for_each(
                 machines, lambda machine: action(store, machine, load_driver(machine.spec.driver), settings)
             )

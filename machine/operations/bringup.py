@@ -11,11 +11,12 @@ from machine.operations.operation import Operation
 from machine.operations.route import find_route
 
 
-def bring_up(op: Operation, driver: Driver, *, patient: bool) -> Machine:
+def bring_up(op: Operation, driver: Driver, *, patient: bool, take_port: bool = False) -> Machine:
     """Connect, converge, verify; each step changes only what is not as wanted.
 
     Args:
         patient: the host may still be booting.
+        take_port: an engine that holds our port shall leave it.
 
     Raises:
         HostUnreachable, HostKeyRejected, LoginRefused, BootstrapFailed, EndpointUnverified.
@@ -26,7 +27,9 @@ def bring_up(op: Operation, driver: Driver, *, patient: bool) -> Machine:
         connection = connect_to_host(op, step, machine, driver.capabilities, patient=patient)
 
     with op.step("converge") as step:
-        machine = converge_host(op, step, store.machines.get(op.machine), connection)
+        ours = driver.capabilities.creates
+        machine = store.machines.get(op.machine)
+        machine = converge_host(op, step, machine, connection, ours=ours, take_port=take_port)
 
     with op.step("endpoint") as step:
         ensure_client_certificate(store, op.files, machine.name, store_authority(store))

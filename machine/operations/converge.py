@@ -15,6 +15,8 @@ from machine.bootstrap.stub import command as bootstrap_command
 from machine.errors import DriverError
 from machine.model import Machine
 from machine.operations.authority import store_authority
+from machine.operations.consent import consent_of
+from machine.operations.enginesettings import wanted_engine
 from machine.operations.hostconnection import MACHINE_KEY
 from machine.operations.operation import Operation, Step
 from machine.ssh.connection import Connection
@@ -23,14 +25,23 @@ from machine.trust.certificates import sign_server
 from machine.trust.sshkeys import public_line
 
 DEFAULT_PORT = 2376
+FALLBACK_PORT = 2378  # where an engine with TLS of its own has the other one
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 _LOOPBACK = re.compile(r"//([^@/]*@)?(localhost|127\.[0-9.]+|\[::1\])([:/]|$)", re.IGNORECASE)
 
 
-def converge_host(op: Operation, step: Step, machine: Machine, connection: Connection) -> Machine:
+def converge_host(
+    op: Operation, step: Step, machine: Machine, connection: Connection, *, ours: bool, take_port: bool
+) -> Machine:
     """Send the agent if it is missing, make the host as wanted, sign its key, record what it said.
 
+    Args:
+        ours: the host was made by its driver, and for this: nobody need be asked to change it.
+
+        take_port: an engine that holds our port shall leave it.
+
     Raises:
+        ConsentNeeded: the engine's configuration must change for that, and nobody agreed.
         BootstrapFailed, HostUnreachable, DeadlineExceeded.
     """
     assert machine.instance is not None  # noqa: S101 - the step before made it
@@ -43,17 +54,24 @@ def converge_host(op: Operation, step: Step, machine: Machine, connection: Conne
         return session.SignedCertificate(certificate.decode(), authority.pem.decode())
 
     wanted = wanted_document(op, machine, connection.user)
+    wanted["endpoint"]["take"] = take_port
     wanted["certificate"] = {"ca": authority.pem.decode(), "names": names}
     sudo = connection.user != "root"
     with connection.open(bootstrap_command(sudo), op.deadline) as channel:
-        host = session.converge(channel, wanted, sign=sign, emit=host_events(op, step), sudo=sudo)
+        host = session.converge(
+            channel, wanted, sign=sign, emit=host_events(op, step), consent=consent_of(op, ours=ours), sudo=sudo
+        )
     access = dataclasses.replace(machine.instance.access, machine_key_installed=True)
     op.store.journal.record_instance(op.entry, dataclasses.replace(machine.instance, access=access))
     engine = f"{host.engine_kind} {host.engine_version}"
-    op.store.journal.record_converged(op.entry, port=host.port, engine=engine, facts=host.facts)
+    origin = {"source": host.engine_source, "package": host.engine_package, "version": host.engine_package_version}
+    facts = {**host.facts, "engine": origin}
+    op.store.journal.record_converged(op.entry, port=host.port, engine=engine, facts=facts)
     step.result.update(
         engine=engine,
         engine_source=host.engine_source,
+        engine_package=host.engine_package,
+        engine_package_version=host.engine_package_version,
         agent=host.agent_version,
         agent_sent=host.agent_sent,
         changed=list(host.changed),
@@ -71,11 +89,13 @@ def wanted_document(op: Operation, machine: Machine, user: str) -> dict[str, Any
         "machine": machine.name,
         "operator": f"{getpass.getuser()}@{platform.node()}",
         "endpoint": {"port": machine.instance.data.get("engine_port", DEFAULT_PORT)},
-        "engine": {"kind": machine.spec.engine.kind, "source": "auto"},
+        "engine": wanted_engine(machine.spec.engine, changes=op.kind in ("create", "provision")),
         "environment": proxy_environment(os.environ),
         "deadline": op.deadline.remaining(),
         "join": False,
     }
+    if "engine_port" not in machine.spec.sources:  # else: this port and no other
+        document["endpoint"]["fallback"] = FALLBACK_PORT
     private_key = op.store.files(machine.name).read(MACHINE_KEY)
     if private_key is not None:
         document["authorized_key"] = {"user": user, "key": public_line(private_key)}

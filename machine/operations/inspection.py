@@ -5,6 +5,7 @@ The paths that scripts read from ``docker-machine inspect`` have the same names 
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from machine.model import Machine
@@ -37,6 +38,7 @@ def inspection(store: Store, machine: Machine) -> dict[str, Any]:
         "CreatedAt": machine.created_at,
         "URL": machine.url,
         "Engine": machine.engine or "",
+        "EngineOptions": dataclasses.asdict(machine.spec.engine),
         "Host": dict(machine.facts),
         "HostKeys": [{"Type": key.split()[0], "Fingerprint": fingerprint(key)} for key in keys],
         "TLS": {"ServerCertSANs": list(machine.spec.tls_san), "CertPath": files.directory},

@@ -79,8 +79,13 @@ def restart(store: Store, machine: Machine, driver: Driver, settings: Settings) 
     return store.machines.get(machine.name)
 
 
-def provision(store: Store, machine: Machine, driver: Driver, settings: Settings) -> Machine:
+def provision(
+    store: Store, machine: Machine, driver: Driver, settings: Settings, *, take_port: bool = False
+) -> Machine:
     """Make the host as wanted once more: agent, certificate, engine. What is as wanted is left alone.
+
+    Args:
+        take_port: where the engine has a TLS endpoint of its own at our port, let it leave that, and take it.
 
     Raises:
         DriverError: there is no host that could be.
@@ -94,7 +99,7 @@ def provision(store: Store, machine: Machine, driver: Driver, settings: Settings
             f'"{machine.name}" is recorded as stopped', machine=machine.name, hint=f"pymachine start {machine.name}"
         )
     with _operation(store, machine, "provision", settings) as op:
-        bring_up(op, driver, patient=False)
+        bring_up(op, driver, patient=False, take_port=take_port)
         op.finish(State.RUNNING)
     return store.machines.get(machine.name)
 

@@ -12,6 +12,7 @@ from typing import Any
 from machine.deadline import Cancellation, Deadline
 from machine.errors import Cancelled, OperationInProgress, PymachineError, StoreError
 from machine.model import Event, State
+from machine.operations.consent import AskConsent, refuse
 from machine.operations.log import log_file
 from machine.ssh.credentials import AskPassphrase, never_ask
 from machine.store.files import Files
@@ -39,6 +40,7 @@ class Settings:
 
     emit: Emit = silent
     ask_passphrase: AskPassphrase = never_ask
+    ask_consent: AskConsent = refuse  # to change how an engine that is there is configured
     cancellation: Cancellation = field(default_factory=Cancellation)
     timeout: float = 900.0  # seconds for the whole operation
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from machine.driver import Driver, resolve, stored_options
 from machine.errors import UsageError
 from machine.model import Spec
+from machine.operations.enginesettings import engine_spec
 from machine.store.config import Config
 from machine.trust.names import check_san
 
@@ -32,6 +34,7 @@ def wanted(
     *,
     tls_san: Sequence[str] = (),
     host_key_policy: str | None = None,
+    engine: Mapping[str, Any] = MappingProxyType({}),
     environ: Mapping[str, str] = os.environ,
 ) -> Wanted:
     """Build the spec of a machine.
@@ -40,6 +43,7 @@ def wanted(
         given: the driver's options that were said explicitly.
         tls_san: names for the certificate; none: those of the configuration.
         host_key_policy: None: the configuration's, else "first-use".
+        engine: the fields of `EngineSpec` that were said explicitly.
 
     Raises:
         UsageError: a value that cannot be meant; it names where it was said.
@@ -54,10 +58,13 @@ def wanted(
     names = tls_san or config.values.get("tls-san", ())
     if names and not tls_san:
         sources["tls_san"] = config.path
+    engine_wanted, engine_sources = engine_spec(engine, config, environ)
+    sources.update(engine_sources)
     spec = Spec(
         name=name,
         driver=driver.name,
         options=stored_options(driver, resolved.options),
+        engine=engine_wanted,
         tls_san=tuple(check_san(str(each)) for each in names),
         host_key_policy=policy,
         sources=sources,

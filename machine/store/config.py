@@ -3,6 +3,8 @@
 driver = "generic"
 host-key-policy = "strict"
 tls-san = ["web.example.org"]
+engine-source = "docker"
+engine-registry-mirror = ["https://mirror.example.org"]
 
 [drivers.generic]
 ssh-user = "admin"
@@ -25,7 +27,12 @@ else:
     import tomli as tomllib
 
 FILE = "config.toml"
-_KEYS: dict[str, type] = {"driver": str, "host-key-policy": str, "tls-san": list, "timeout": float}
+_KEYS: dict[str, type] = {
+    "driver": str, "host-key-policy": str, "tls-san": list, "timeout": float,
+    "engine-source": str, "engine-version": str, "engine-repository": str, "engine-repository-key": str,
+    "engine-opt": list, "engine-label": list, "engine-insecure-registry": list, "engine-registry-mirror": list,
+    "engine-storage-driver": str, "engine-env": list,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

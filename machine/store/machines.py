@@ -79,7 +79,9 @@ def _dump(value: Mapping[str, Any]) -> str:
 
 def _machine(row: sqlite3.Row) -> Machine:
     spec = json.loads(row["spec"])
-    spec["engine"] = EngineSpec(**spec["engine"])
+    engine: dict[str, Any] = spec["engine"]
+    engine.update({key: tuple(value) for key, value in engine.items() if isinstance(value, list)})
+    spec["engine"] = EngineSpec(**engine)
     spec["tls_san"] = tuple(spec["tls_san"])
     instance = None
     if row["access"] is not None:

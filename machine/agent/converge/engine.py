@@ -23,7 +23,7 @@ _START_SECONDS = 90
 class Engine:
     """An engine that answers."""
 
-    __slots__ = ("api_version", "group", "kind", "package", "path", "source", "version")
+    __slots__ = ("api_version", "fresh", "group", "kind", "package", "package_version", "path", "source", "version")
 
     def __init__(self, path: str, said: dict[str, Any], group: int) -> None:
         self.path = path  # of its socket, as the host sees it
@@ -34,6 +34,8 @@ class Engine:
         self.api_version = str(said.get("ApiVersion", "unknown"))
         self.source = "found"
         self.package: str | None = None
+        self.package_version: str | None = None
+        self.fresh = False  # installed just now: nobody's containers run in it
 
     @property
     def title(self) -> str:
@@ -41,65 +43,103 @@ class Engine:
         return f"{'Podman' if self.kind == 'podman' else 'Docker Engine'} {self.version}"
 
 
-def ensure(host: Host, wire: Wire, remembered: dict[str, Any], engine: Engine | None) -> Engine:
+def ensure(host: Host, wire: Wire, wanted: dict[str, Any], remembered: dict[str, Any], engine: Engine | None) -> Engine:
     """The engine, made to answer.
 
     Args:
-        engine: what `find` found just now.
+        wanted: ``source`` (auto, found, docker, distribution), and perhaps ``version`` and ``repository``: of an engine
+            that is installed now. One that is there is checked the first time, and never replaced.
         remembered: what `memory` gave at the last converge.
+        engine: what `find` found just now.
 
     Raises:
-        Failed: there is none and none can be installed, or it does not start.
+        Failed: there is none and none can be installed, it is another one than wanted, or it does not start.
     """
     wire.begin("engine")
-    if engine is not None:
-        engine.source, engine.package = remembered.get("source", "found"), remembered.get("package")
-        wire.done(f"using {engine.title} as found" if engine.source == "found" else f"{engine.title} answers")
-        return engine
-    started = host.run("systemctl", "start", "docker.service", seconds=_START_SECONDS)
-    if started.code == 0:
+    source = "found"
+    if engine is None:
+        started = host.run("systemctl", "start", "docker.service", seconds=_START_SECONDS)
+        if started.code == 5:  # there is no such unit
+            return _installed(host, wire, wanted)
+        if started.code != 0:
+            raise Failed(
+                "engine-start",
+                "the container engine on the host does not start",
+                last_words(host) or started.last_words(),
+                "look at it on the host: journalctl -u docker.service",
+            )
         wire.progress("started the engine that was installed and not running")
-        engine = _await(host, wire)
-        engine.source, engine.package = remembered.get("source", "started"), remembered.get("package")
+        engine, source = wait(host, wire), "started"
+    if not remembered and (wanted.get("version") or wanted["source"] not in ("auto", "found")):
+        from machine.agent.converge import packages
+
+        packages.check_found(host, engine.title, engine.version, wanted)
+    engine.source, engine.package = remembered.get("source", source), remembered.get("package")
+    engine.package_version = remembered.get("package_version")
+    if source == "started":
         wire.done(f"started {engine.title}")
-        return engine
-    if started.code != 5:  # 5: there is no such unit
-        log = host.run("journalctl", "-u", "docker.service", "-n", "5", "-o", "cat", "--no-pager", merge=True)
+    else:
+        wire.done(f"using {engine.title} as found" if engine.source == "found" else f"{engine.title} answers")
+    return engine
+
+
+def _installed(host: Host, wire: Wire, wanted: dict[str, Any]) -> Engine:
+    if wanted["source"] == "found":
         raise Failed(
-            "engine-start",
-            "the container engine on the host does not start",
-            log.last_words(5) or started.last_words(),
-            "look at it on the host: journalctl -u docker.service",
+            "engine-missing",
+            "there is no container engine on the host, and none may be installed (--engine-source found)",
+            hint="install one on the host yourself, or let it be installed: --engine-source auto",
         )
     from machine.agent.converge import packages
 
-    package = packages.install_engine(host, wire)
+    source, package = packages.install_engine(host, wire, wanted)
     host.run("systemctl", "start", "docker.service", seconds=_START_SECONDS)
-    engine = _await(host, wire)
-    engine.source, engine.package = "distribution", package
-    wire.done(f"installed {engine.title} from the distribution's package {package}")
+    engine = wait(host, wire)
+    engine.source, engine.package, engine.fresh = source, package, True
+    engine.package_version = packages.installed_packages(host).get(package)
+    whose = "Docker's own package" if source == "docker" else "the distribution's package"
+    wire.done(f"installed {engine.title} from {whose} {package} {engine.package_version or ''}")
     return engine
 
 
 def memory(engine: Engine) -> dict[str, Any]:
     """What a later converge cannot see: where the engine came from."""
-    return {"source": engine.source, "package": engine.package}
+    known = {"source": engine.source, "package": engine.package}
+    return {**known, "package_version": engine.package_version} if engine.package_version else known
+
+
+def last_words(host: Host) -> str:
+    """The end of what the engine said: why it does not start."""
+    for only in (("-t", "dockerd"), ()):  # its own words first; then systemd's about it
+        ran = host.run(
+            "journalctl", "-u", "docker.service", *only, "-q", "-n", "3", "-o", "cat", "--no-pager", merge=True
+        )
+        if ran.out.strip():
+            return ran.last_words(3)
+    return ""
 
 
 def find(host: Host, seconds: float = _ANSWER_SECONDS) -> Engine | None:
     """The engine that answers on this host now; None when none does."""
     for path in SOCKETS:
         try:
-            said = _ask(host.path(path), "/version", seconds)
+            said = ask(host.path(path), "/version", seconds)
+            if not isinstance(said, dict):
+                raise ValueError("not an engine")
         except (OSError, ValueError):
             continue
         return Engine(path, said, os.stat(host.path(path)).st_gid)
     return None
 
 
-def _await(host: Host, wire: Wire) -> Engine:
+def wait(host: Host, wire: Wire, seconds: float = _START_SECONDS) -> Engine:
+    """Wait for the engine that was started.
+
+    Raises:
+        Failed: ``engine-start``: it does not answer.
+    """
     wire.progress("waiting for the engine to answer")
-    until = time.monotonic() + _START_SECONDS
+    until = time.monotonic() + seconds
     while time.monotonic() < until and host.left():
         engine = find(host, 5)
         if engine is not None:
@@ -112,14 +152,14 @@ def _await(host: Host, wire: Wire) -> Engine:
     )
 
 
-def _ask(path: str, page: str, seconds: float) -> dict[str, Any]:
+def ask(path: str, page: str, seconds: float = _ANSWER_SECONDS) -> Any:
     """One question in HTTP/1.0, where the answer ends with the connection; h11 would cost more than the question."""
     with socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(seconds)
         sock.connect(path)
         sock.sendall(f"GET {page} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
         answer = b""
-        while len(answer) < 1 << 20:
+        while len(answer) < 1 << 22:
             piece = sock.recv(65536)
             if not piece:
                 break
@@ -127,7 +167,4 @@ def _ask(path: str, page: str, seconds: float) -> dict[str, Any]:
     head, _, body = answer.partition(b"\r\n\r\n")
     if b" 200 " not in head.partition(b"\r\n")[0] + b" ":
         raise ValueError("not an engine")
-    said = json.loads(body)
-    if not isinstance(said, dict):
-        raise ValueError("not an engine")
-    return said
+    return json.loads(body)

@@ -44,9 +44,14 @@ def converge(
     state = State.load(host)
     state.check_owner(wanted["store"], wanted["machine"])
     observed = service.Observed(host)
-    endpoint = int(wanted["endpoint"]["port"])
-    if not observed.socket_active or state.get("endpoint").get("port") != endpoint:
-        port.check_free(host, endpoint)
+    if state.get("changing"):  # a change of the engine's configuration that was cut off
+        from machine.agent.converge import enginechange
+
+        enginechange.restore(host, state)
+    current = state.get("endpoint").get("port")
+    endpoint, held = port.choose(host, wanted["endpoint"], current, observed.socket_active)
+    if endpoint != wanted["endpoint"]["port"] and endpoint != current:
+        wire.warn(f"port {wanted['endpoint']['port']} is the engine's own TLS endpoint: the agent takes {endpoint}")
     if abs(skew) > CLOCK_SECONDS:
         wire.warn(
             f"the host's clock is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}: certificates need a right one"
@@ -54,10 +59,17 @@ def converge(
     wire.done()
 
     found = engines.find(host)
-    before = set() if found else installed_packages(host)
-    engine = engines.ensure(host, wire, state.get("engine"), found)
-    added = [] if found else sorted(installed_packages(host) - before)
+    before = set() if found else _installed_packages(host)
+    engine = engines.ensure(host, wire, wanted["engine"], state.get("engine"), found)
+    added = [] if found else sorted(_installed_packages(host) - before)
     changed += [f"installed the package {name}" for name in added]
+    change = None
+    if held or wanted["engine"].get("settings") or wanted["engine"].get("environment"):
+        from machine.agent.converge import enginechange
+
+        change = enginechange.plan(host, wanted["engine"], engine, endpoint if held else None)
+        if change is not None:
+            enginechange.agreed(host, wire, change, engine)
 
     # From here on the host is ours, and says so before anything of ours is on it.
     added = installed_before + added
@@ -65,6 +77,8 @@ def converge(
     state.put("engine", engines.memory(engine))
     if added:
         state.put("installed", sorted({*state.values.get("installed", []), *added}))
+    if change is not None:
+        changed += enginechange.apply(host, wire, state, change)
     changed += identity.ensure(host, wire, state, wanted["certificate"], float(wanted["now"]))
     installed = _install(host, wire, state, agent)
     changed += installed
@@ -90,6 +104,7 @@ def converge(
             "api_version": engine.api_version,
             "source": engine.source,
             "package": engine.package,
+            "package_version": engine.package_version,
         },
         "endpoint": {"port": endpoint},
         **host_facts(host.root),
@@ -99,14 +114,10 @@ def converge(
     }
 
 
-def installed_packages(host: Host) -> set[str]:
-    """The names of all packages dpkg has installed; none where there is no dpkg."""
-    names = set()
-    for entry in (host.read(host.path("/var/lib/dpkg/status")) or b"").split(b"\n\n"):
-        fields = entry.split(b"\n", 4)
-        if b"Status: install ok installed" in fields:
-            names |= {line[9:].decode(errors="replace") for line in fields if line.startswith(b"Package: ")}
-    return names
+def _installed_packages(host: Host) -> set[str]:
+    from machine.agent.converge.packages import installed_packages
+
+    return set(installed_packages(host))
 
 
 def _install(host: Host, wire: Wire, state: State, agent: Agent) -> list[str]:

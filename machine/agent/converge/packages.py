@@ -1,4 +1,6 @@
-"""Packages of the distribution. apt is the one package manager so far; another one is another class beside `Apt`."""
+"""Packages of an engine: Docker's own, or the distribution's. apt is the one package manager so far; another one is
+another class beside `Apt`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,10 @@ from machine.agent.errors import Failed
 from machine.agent.host import Host, Ran
 from machine.agent.wire import Wire
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _HINT = (
     "give the host a way to its package repositories (environment: http_proxy, https_proxy), or install a container "
     "engine on it yourself; then run the command again"
@@ -20,15 +26,63 @@ _WORTH_SAYING = ("Retrieving", "Unpacking", "Configuring")
 _SAY_EVERY = 0.25  # seconds: what matters is that it moves
 
 
-def install_engine(host: Host, wire: Wire) -> str:
-    """Install the engine from the distribution's own packages; the package's name.
+def install_engine(host: Host, wire: Wire, wanted: dict[str, Any]) -> tuple[str, str]:
+    """Install the engine; where from ("docker" or "distribution"), and the package's name.
+
+    Args:
+        wanted: ``source`` (auto: Docker's own packages where their repository answers), ``version``, ``repository``.
 
     Raises:
-        Failed: ``engine-install``, with what the package manager said.
+        Failed: ``engine-install``, ``engine-repository``, ``engine-key`` or ``engine-version``, with what was said.
     """
-    manager = _manager(host, wire)
+    apt = _manager(host, wire)
     await_cloud_init(host, wire)
-    return manager.install_engine()
+    apt.repair()
+    if wanted["source"] != "distribution":
+        from machine.agent.converge import repository
+
+        try:
+            return "docker", repository.install(host, wire, apt, wanted)
+        except repository.Unsuited as unsuited:
+            if wanted["source"] == "docker" or wanted.get("repository"):
+                raise
+            why = f" ({unsuited.cause})" if unsuited.cause else ""
+            wire.warn(f"using the distribution's packages: {unsuited.message}{why}")
+    return "distribution", apt.install_engine(wanted.get("version"))
+
+
+def check_found(host: Host, title: str, version: str, wanted: dict[str, Any]) -> None:
+    """Whether the engine that is there is the one that is asked for: it is never replaced.
+
+    Raises:
+        Failed: ``engine-version`` or ``engine-source``.
+    """
+    hint = "an engine that is there is never replaced: leave {} away, or remove it on the host first"
+    if wanted.get("version") and not Apt.is_version(version, wanted["version"]):
+        raise Failed(
+            "engine-version",
+            f"the engine on the host is {title}, not {wanted['version']}",
+            hint=hint.format("--engine-version"),
+        )
+    origins = {"docker.io": "distribution", "docker-ce": "docker"}
+    origin = next((origins[name] for name in installed_packages(host) if name in origins), "elsewhere")
+    if wanted["source"] in origins.values() and wanted["source"] != origin:
+        raise Failed(
+            "engine-source",
+            f"the host has {title} already, from {origin}, not from {wanted['source']}",
+            hint=hint.format("--engine-source"),
+        )
+
+
+def installed_packages(host: Host) -> dict[str, str]:
+    """The names and versions of all packages dpkg has installed; none where there is no dpkg."""
+    found = {}
+    for entry in (host.read(host.path("/var/lib/dpkg/status")) or b"").split(b"\n\n"):
+        if b"\nStatus: install ok installed\n" in entry + b"\n":
+            fields = dict(line.partition(b": ")[::2] for line in entry.split(b"\n") if line[:1] not in (b" ", b""))
+            name, version = fields.get(b"Package", b""), fields.get(b"Version", b"")
+            found[name.decode(errors="replace")] = version.decode(errors="replace")
+    return found
 
 
 def await_cloud_init(host: Host, wire: Wire) -> None:
@@ -55,17 +109,19 @@ class Apt:
     """Debian, Ubuntu, and what follows them."""
 
     _ENGINE = "docker.io"
-    _NEEDED = ("docker.io", "iptables", "ca-certificates")
+    _NEEDED = ("iptables", "ca-certificates")
 
     def __init__(self, host: Host, wire: Wire) -> None:
         self._host, self._wire = host, wire
         self._said_at = 0.0
 
-    def install_engine(self) -> str:
-        """See `install_engine`."""
-        if self._get("check").code != 0:
-            # A run that was cut off left packages unpacked: dpkg itself says that this is the way on.
+    def repair(self) -> None:
+        """A run that was cut off left packages unpacked: dpkg itself says that this is the way on."""
+        if self.get("check").code != 0:
             self._host.run("dpkg", "--configure", "-a", seconds=600)
+
+    def install_engine(self, version: str | None) -> str:
+        """The distribution's own; the package's name."""
         refreshed = False
         complaint = ""
         if not self._has_candidate():
@@ -79,13 +135,52 @@ class Apt:
                     complaint,
                     _HINT,
                 )
-        ran = self._install()
+        package = self._ENGINE if version is None else self._exact(version)
+        self.install(package, refreshed=refreshed)
+        return self._ENGINE
+
+    def _exact(self, version: str) -> str:
+        known = self.versions(self._ENGINE)
+        for each in known:
+            if self.is_version(each, version):
+                return f"{self._ENGINE}={each}"
+        raise Failed(
+            "engine-version",
+            f"the distribution has no {self._ENGINE} {version}",
+            f"it has {self.titles(known)}",
+            "choose one of them, or Docker's own packages: --engine-source docker",
+        )
+
+    def versions(self, package: str) -> list[str]:
+        """The versions of a package that apt can install, the newest first."""
+        rows = [line.split(" | ") for line in self._host.run("apt-cache", "madison", package).out.splitlines()]
+        return list(dict.fromkeys(row[1].strip() for row in rows if len(row) == 3 and row[0].strip() == package))
+
+    @staticmethod
+    def is_version(package: str, wanted: str) -> bool:
+        """Whether a package's version (``5:24.0.7-1~debian.12~bookworm``) is the wanted one (24.0.7, 24.0, or all)."""
+        upstream = _upstream(package)
+        return wanted in (package, upstream) or upstream.startswith(f"{wanted}.")
+
+    @staticmethod
+    def titles(packages: list[str]) -> str:
+        """Versions for people."""
+        names = list(dict.fromkeys(map(_upstream, packages)))
+        return ", ".join(names[:12]) + (f" and {len(names) - 12} older ones" if len(names) > 12 else "") or "none"
+
+    def install(self, *packages: str, refreshed: bool = False) -> None:
+        """Install what is missing and remove nothing.
+
+        Raises:
+            Failed: ``engine-install``.
+        """
+        arguments = ("--no-install-recommends", "--no-remove", *packages, *self._NEEDED)
+        ran = self.get("install", *arguments, watch=True)
         if ran.code != 0 and not refreshed:
-            complaint = self._refresh()  # the lists were old: what they name is no longer there
-            ran = self._install()
+            self._refresh()  # the lists were old: what they name is no longer there
+            ran = self.get("install", *arguments, watch=True)
         if ran.code != 0:
             raise Failed("engine-install", "installing the container engine failed", ran.last_words(4), _HINT)
-        return self._ENGINE
 
     def _has_candidate(self) -> bool:
         policy = self._host.run("apt-cache", "policy", self._ENGINE).out
@@ -94,12 +189,9 @@ class Apt:
     def _refresh(self) -> str:
         """Fetch the lists; what apt complained about. Not an error by itself: one of several sources may be broken."""
         self._wire.progress("refreshing the package lists")
-        return self._get("update").last_complaint(4)
+        return self.get("update").last_complaint(4)
 
-    def _install(self) -> Ran:
-        return self._get("install", "--no-install-recommends", *self._NEEDED, watch=True)
-
-    def _get(self, action: str, *arguments: str, watch: bool = False) -> Ran:
+    def get(self, action: str, *arguments: str, watch: bool = False) -> Ran:
         """Run apt-get. Somebody else's lock is waited for, by apt where it can, else by us."""
         options = ("-o", f"DPkg::Lock::Timeout={int(min(600, self._host.left()))}", "-o", "Dpkg::Use-Pty=0")
         command = ("apt-get", "-y", "-q", *options, action, *arguments)
@@ -163,6 +255,13 @@ class Apt:
                     self._said_at = time.monotonic()
                     self._wire.progress(f"{parts[3]} ({parts[2].partition('.')[0]} %)")
                 return
+
+
+def _upstream(version: str) -> str:
+    """``5:24.0.7-1~debian.12~bookworm`` and ``20.10.24+dfsg1-1+b3`` without what the packagers added."""
+    without_epoch = version.rpartition(":")[2]
+    released = without_epoch.rpartition("-")[0] or without_epoch
+    return released.partition("+")[0]
 
 
 def _locked(complaint: str) -> bool:

@@ -8,6 +8,12 @@ import socket
 from machine.agent.errors import Failed
 from machine.agent.host import Host
 
+TYPE_CHECKING = False  # `typing` would cost a converge with nothing to do 4 ms
+if TYPE_CHECKING:
+    from typing import Any
+
+_ENGINE = "dockerd"
+
 
 def wildcard() -> str:
     """The address that takes clients of both families, or of the one there is."""
@@ -17,6 +23,40 @@ def wildcard() -> str:
         return "[::]"
     except OSError:
         return "0.0.0.0"  # noqa: S104 (the endpoint is meant to be reached; it lets nobody in without a certificate)
+
+
+def choose(host: Host, wanted: dict[str, Any], current: int | None, active: bool) -> tuple[int, bool]:
+    """The port of the endpoint, and whether the engine must leave it first.
+
+    Args:
+        wanted: ``port``; ``fallback``: the one to take where an engine with TLS of its own has ``port`` (left out where
+            the operator insists); ``take``: get ``port`` from the engine.
+        current: the port so far.
+        active: whether we listen on it now.
+
+    Raises:
+        Failed: ``port-taken``; it names who has it, where that can be seen.
+    """
+    port, fallback, take = int(wanted["port"]), wanted.get("fallback"), bool(wanted.get("take"))
+    if active and current == port:
+        return port, False
+    if fallback is not None and current == int(fallback) and not take:
+        port = int(fallback)  # an endpoint stays where it is until somebody asks for another place
+        if not active:
+            check_free(host, port)
+        return port, False
+    try:
+        check_free(host, port)
+    except Failed:
+        if _name(_holder(host, port)) != _ENGINE:
+            raise
+        if take:
+            return port, True
+        if fallback is None:
+            raise
+        check_free(host, int(fallback))
+        return int(fallback), False
+    return port, False
 
 
 def check_free(host: Host, port: int) -> None:
@@ -32,12 +72,17 @@ def check_free(host: Host, port: int) -> None:
             sock.bind((address.strip("[]"), port))
             sock.listen(1)
         except OSError as error:
+            holder = _holder(host, port)
+            hint = f"stop what listens on port {port} there"
+            if _name(holder) == _ENGINE:
+                hint = "leave that port to the engine, or let the engine leave it: pymachine provision --take-port"
             raise Failed(
-                "port-taken",
-                f"port {port} of the host is taken by {_holder(host, port)}",
-                error.strerror or "",
-                f"stop what listens on port {port} there; an engine with a TLS endpoint of its own is such a thing",
+                "port-taken", f"port {port} of the host is taken by {holder}", error.strerror or "", hint
             ) from None
+
+
+def _name(holder: str) -> str:
+    return holder.partition(" ")[0]
 
 
 def _holder(host: Host, port: int) -> str:

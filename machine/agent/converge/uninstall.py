@@ -48,7 +48,7 @@ def uninstall(host: Host, wire: Wire, store: str, machine: str) -> dict[str, Any
 
         mark = f"pymachine:{owner.get('store')}/{owner.get('machine')}"
         removed += authorized.remove(host, mark, state.get("authorized"))
-    kept = _kept(state)
+    kept = _kept(host, state)
     if os.path.isdir(host.path(DIRECTORY)):
         shutil.rmtree(host.path(DIRECTORY))  # last: what it remembers is needed until here
         removed.append(host.path(DIRECTORY))
@@ -56,9 +56,17 @@ def uninstall(host: Host, wire: Wire, store: str, machine: str) -> dict[str, Any
     return {"removed": removed, "kept": kept}
 
 
-def _kept(state: State) -> list[str]:
+def _kept(host: Host, state: State) -> list[str]:
     """What stays although we brought it, or because it is the user's."""
     kept = [f"package {name}" for name in state.values.get("installed") or []]
+    if state.get("engine").get("source") == "docker":
+        from machine.agent.converge import repository
+
+        kept += repository.left_behind(host)
+    if state.get("settings"):
+        from machine.agent.converge import enginechange
+
+        kept += enginechange.stays(state)
     if state.get("owner"):
         kept.append("the container engine with its images, containers and volumes")
     return kept

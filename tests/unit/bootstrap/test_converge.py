@@ -265,7 +265,7 @@ def test_the_engine_is_installed_through_apt_watched_waited_for_and_listed(
     assert "waiting for another package manager to finish" in operator.texts("progress")
     assert "Unpacking docker.io (amd64) (61 %)" in operator.texts("progress")
     commands = log.read_text()
-    assert "--no-install-recommends docker.io" in commands
+    assert "--no-install-recommends --no-remove docker.io" in commands
     assert "http_proxy=http://proxy:3128 HTTPS_PROXY=http://proxy:3129" in commands
     assert "update" not in commands, "the lists were good, and fetching them is slow"
     again = operator.converge(bare_host)
