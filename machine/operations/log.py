@@ -6,6 +6,7 @@ it goes. Lines of operations that run side by side are kept apart by a context v
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import logging
 import os
@@ -57,7 +58,7 @@ class RedactingFormatter(logging.Formatter):
 
 @contextmanager
 def log_file(logs: Files, name: str, operation: object) -> Iterator[str]:
-    """Log into a file of its own what is said in this context; yields its path.
+    """Log into a file of its own what is said in this context; yields its path, or "" where there can be none.
 
     A log that cannot be written is done without: the operation matters more.
     """
@@ -67,18 +68,20 @@ def log_file(logs: Files, name: str, operation: object) -> Iterator[str]:
         _drop_old(logs)
         logs.touch(name)  # an operation that goes on appends to what its first attempt said
         handler = logging.FileHandler(logs.path(name), encoding="utf-8")
+        path = logs.path(name)
     except (OSError, PymachineError):
-        handler = logging.NullHandler()
+        handler, path = logging.NullHandler(), ""
     handler.setFormatter(RedactingFormatter())
     handler.addFilter(lambda _record: current.get() is operation)
     handler.handleError = lambda record: None  # type: ignore[method-assign]
     _LOGGER.setLevel(logging.DEBUG)
     _LOGGER.addHandler(handler)
     try:
-        yield logs.path(name)
+        yield path
     finally:
         _LOGGER.removeHandler(handler)
-        handler.close()
+        with contextlib.suppress(OSError):  # a full disk: the last lines do not get into it
+            handler.close()
         current.reset(token)
 
 

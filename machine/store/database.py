@@ -7,6 +7,7 @@ and a power cut are survived with.
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import random
@@ -18,10 +19,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from machine.errors import StoreError, StoreTooNew
-from machine.store.location import DATABASE
+from machine.store.location import DATABASE, MACHINES
 from machine.store.schema import MIGRATIONS, VERSION
 
 _BUSY_SECONDS = 60.0
+_NO_ROOM = 64 * 1024  # bytes: what SQLite makes at once for its shared memory, and a page or two of the log
 
 
 class Database:
@@ -116,12 +118,24 @@ class Database:
             )
         with self.write() as db:
             found = self._version()  # another process may have been first
+            if found == 0:
+                self._refuse_where_machines_are()
             if 0 < found < VERSION:
                 self._backup(found)  # under the lock: nobody migrates, or writes, between this and what follows
             for number, migrate in enumerate(MIGRATIONS[found:], start=found + 1):
                 migrate(db)
                 db.execute(f"PRAGMA user_version={number}")
             db.execute("INSERT OR IGNORE INTO meta VALUES ('store', ?)", (uuid.uuid4().hex[:16],))
+
+    def _refuse_where_machines_are(self) -> None:
+        """A new database would have another store's id: nobody would find what the lost one's machines are."""
+        machines = os.path.join(os.path.dirname(self.path), MACHINES)
+        if os.path.isdir(machines) and os.listdir(machines):
+            raise StoreError(
+                "the store has lost its database",
+                cause=f"{self.path} is missing or empty, and there are machines in {machines}",
+                hint=f"put {DATABASE} back from a backup, or choose another place with --storage-path",
+            )
 
     def _version(self) -> int:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])
@@ -181,7 +195,7 @@ class Database:
         except (sqlite3.OperationalError, OSError) as error:
             raise StoreError(
                 "the store cannot be used",
-                cause=f"{self.path}: {(error.strerror if isinstance(error, OSError) else None) or error}",
+                cause=f"{self.path}: {self._reason(error)}",
                 hint=f"look at the space left and the permissions: df -h {directory}; ls -ld {directory}",
             ) from error
         except sqlite3.DatabaseError as error:
@@ -195,6 +209,15 @@ class Database:
                 if backups
                 else f"put {DATABASE} back from a backup of yours; pymachine has made none here",
             ) from error
+
+    def _reason(self, error: Exception) -> str:
+        """What SQLite or the system said; SQLite has "disk I/O error" for several kinds of full disk."""
+        said = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        with contextlib.suppress(OSError, AttributeError):  # no such call on Windows
+            place = os.statvfs(os.path.dirname(self.path))
+            if "full" not in said and place.f_bavail * place.f_frsize < _NO_ROOM:
+                said += " (no space is left on the disk)"
+        return said
 
 
 def make_private_directory(path: str) -> None:
@@ -220,6 +243,19 @@ def _make_missing(path: str) -> None:
             raise
     else:
         os.chmod(path, 0o700)  # the umask may have taken something away
+        with contextlib.suppress(OSError):  # one that may not be read
+            sync_directory(os.path.dirname(path))  # or a power cut takes it away, with the keys in it
+
+
+def sync_directory(path: str) -> None:
+    """Let the names in a directory survive a power cut."""
+    if os.name == "nt":  # Windows opens no directory, and needs no such call
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _create_private_file(path: str) -> None:

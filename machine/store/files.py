@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 
 from machine.errors import StoreError
-from machine.store.database import make_private_directory
+from machine.store.database import make_private_directory, sync_directory
 from machine.store.owner import process_exists
 
 SECRET, PUBLIC = 0o600, 0o644
@@ -105,14 +105,4 @@ class Files:
             with contextlib.suppress(FileNotFoundError):  # swept away, or gone with the directory
                 os.unlink(temporary)
             raise
-        _sync_directory(self.directory)
-
-
-def _sync_directory(directory: str) -> None:
-    if os.name == "nt":  # Windows opens no directory, and needs no such call
-        return
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_directory(self.directory)

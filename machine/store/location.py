@@ -10,6 +10,7 @@ import os
 import sys
 
 DATABASE = "pymachine.db"
+MACHINES = "machines"  # a directory of files for each
 
 
 def store_directory(flag: str | None, environ: os._Environ[str] | dict[str, str]) -> str:

@@ -10,6 +10,7 @@ from machine.store.heartbeat import Heartbeats
 from machine.store.history import History
 from machine.store.journal import Journal
 from machine.store.lease import Entry
+from machine.store.location import MACHINES
 from machine.store.machines import Machines
 from machine.store.orphans import Orphans
 
@@ -46,7 +47,7 @@ class Store:
         return Files(self._machine_directory(machine), before_change=lambda: self.journal.check_fence(entry))
 
     def _machine_directory(self, machine: str) -> str:
-        return os.path.join(self.directory, "machines", machine)
+        return os.path.join(self.directory, MACHINES, machine)
 
     def close(self) -> None:
         """Give the database back."""
