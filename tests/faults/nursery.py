@@ -22,7 +22,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ended:
     """How one command line ended."""
 
@@ -37,7 +37,7 @@ class Ended:
         """All that an operator saw."""
         return self.out + self.err
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"{' '.join(self.arguments)} exited {self.code}\n{self.out}{self.err}"
 
 
@@ -170,7 +170,8 @@ def _serve() -> None:
 
     for found in pkgutil.walk_packages(machine.__path__, "machine."):
         if not found.name.startswith(("machine.agent", "machine.testing.contract")) and "__main__" not in found.name:
-            importlib.import_module(found.name)
+            with contextlib.suppress(Exception):  # whoever uses it will say so
+                importlib.import_module(found.name)
     import machine.hot
     from machine.bootstrap.bundle import agent_bundle
     from tests.faults import points, scripted  # noqa: F401

@@ -15,6 +15,7 @@ from machine.deadline import Deadline
 from machine.operations.endpoint import Health
 from machine.ssh.connection import Completed
 from machine.ssh.hostkeys import Verdict
+from machine.trust.sshkeys import fingerprint, new_private_key, public_line
 
 VARIABLE = "SCRIPTED_HOST"
 HEALTH = Health(agent_version="1", engine_version="20.10.24", engine_trouble="")
@@ -48,8 +49,6 @@ class ScriptedHost:
     def key(self) -> str:
         """Its SSH host key, the same for ever."""
         if not self.read("key"):
-            from machine.trust.sshkeys import new_private_key, public_line
-
             self.write("key", public_line(new_private_key()))
         return self.read("key")
 
@@ -156,13 +155,16 @@ class ScriptedConnection:
 
 
 def install() -> None:
-    """In this process, every host is the scripted one."""
+    """In this process, every host is a scripted one."""
     from machine.operations import hostconnection, observe, route
 
-    host = ScriptedHost(Path(os.environ[VARIABLE]))
+    given = ScriptedHost(Path(os.environ[VARIABLE]))
 
     def reach(address: str, *, port: int | None, user: str | None, pinned: tuple[str, ...] = (), **_: Any) -> Any:
-        return ScriptedConnection(host, address, port, user, pinned[0] if pinned else host.key())
+        key = pinned[0] if pinned else given.key()
+        # A host that a driver made is known by the key it was made with: a start gives it another address.
+        host = given if key == given.key() else ScriptedHost(given.directory / fingerprint(key).replace("/", "-"))
+        return ScriptedConnection(host, address, port, user, key)
 
     def answers(*_: Any, **__: Any) -> Health:
         return HEALTH
