@@ -2,7 +2,7 @@
 VENV   := .venv
 BIN    := $(VENV)/bin
 SYSTEM := ca-certificates iproute2 iptables mmdebstrap openssh-client python3 python3-venv systemd-container
-TESTS  := bash busybox-static dash fish openssh-server openssl procps tcsh zsh
+TESTS  := bash busybox-static dash fish gnupg openssh-server openssl procps tcsh zsh
 # One Python for the virtual environment: the system's, unless PYTHON names another.
 PYTHON ?= python3
 
@@ -15,6 +15,7 @@ help:
 	@echo "make test      all tests; real machines are made, so it wants root"
 	@echo "make unit      the tests that need no machine"
 	@echo "make lint      formatting, types, layers"
+	@echo "make bench     how fast, each beside its limit (ARGS: --case NAME, --runs N, --json)"
 	@echo "make clean     what the above left in this directory"
 
 system:
@@ -56,6 +57,10 @@ lint: install
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@PYTHONPATH=. $(BIN)/lint-imports
+
+# Of a normal install, as users have it: no more start-up time than theirs, and no less.
+bench: install
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
