@@ -85,8 +85,9 @@ def converge(
     if not state.get("service"):
         state.put("service", {"variant": service.variant(host)})
     units = service.Units(agent.archive, state.get("service")["variant"], endpoint, engine.path, engine.group)
-    changed += service.ensure(host, wire, observed, units, agent.sha256, _identity_digest(host, wanted))
+    # Before systemd listens there: a converge that is cut off after that must know the port for its own.
     state.put("endpoint", {"port": endpoint})
+    changed += service.ensure(host, wire, observed, units, agent.sha256, _identity_digest(host, wanted))
     if wanted.get("authorized_key"):
         from machine.agent.converge import authorized
 
