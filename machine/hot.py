@@ -43,9 +43,13 @@ def answer(argv: list[str], environ: os._Environ[str]) -> str | None:
     command = _COMMANDS.get(rest[0])
     if command is None:
         return None
+    from machine.program import is_drop_in
     from machine.store.location import store_directory
 
-    directory = store_directory(storage, environ)
+    drop_in = is_drop_in()
+    if drop_in and rest[0] == "env" and not {"-u", "--unset"} & set(rest):
+        return None  # docker-machine dials the endpoint first
+    directory = store_directory(storage, environ, drop_in=drop_in)
     return command(directory, rest[1:], environ)
 
 

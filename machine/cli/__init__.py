@@ -16,12 +16,13 @@ def run(argv: list[str] | None = None) -> int:
     from machine.cli.failures import show_click_error, show_error
     from machine.cli.main import main
     from machine.errors import PymachineError
+    from machine.program import name
 
     try:
         if "_PYMACHINE_COMPLETE" in os.environ:  # click's own completion; what the hot path could not answer
             main.main(args=argv, prog_name="pymachine", standalone_mode=False)
         # Not `main.main`: that ends the process itself when the reader of a pipe is gone, and says 1.
-        with main.make_context("pymachine", list(sys.argv[1:] if argv is None else argv)) as context:
+        with main.make_context(name(), list(sys.argv[1:] if argv is None else argv)) as context:
             result = main.invoke(context)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0

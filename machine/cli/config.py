@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import click
 
+from machine.errors import UsageError
+
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("names", nargs=-1)
+@click.option("--check", is_flag=True, help="Dial the endpoint first, and fail when it does not answer.")
+@click.option("--swarm", is_flag=True, hidden=True)
 @click.pass_obj
-def command(directory: str, name: str | None) -> None:
+def command(directory: str, names: tuple[str, ...], check: bool, swarm: bool) -> None:
     """Print the flags that point a docker client at a machine: docker $(pymachine config NAME) ps."""
     from machine.cli.context import meant, opened_store
-    from machine.cli.usable import usable_endpoint
+    from machine.cli.usable import dialled_endpoint, usable_endpoint
+    from machine.compat import words
+    from machine.program import is_drop_in
+
+    if swarm:
+        raise UsageError(words.NO_SWARM)
 
     with opened_store(directory) as store:
-        machine = meant(store, name)
-        endpoint = usable_endpoint(machine)
+        machine = meant(store, names[0] if names else None)  # docker-machine ignores what follows; so do its users
+        endpoint = dialled_endpoint(store, machine) if check or is_drop_in() else usable_endpoint(machine)
         files = store.files(machine.name)
     secured = endpoint.route != "plain"
     if secured:

@@ -18,6 +18,7 @@ from machine.driver import (
     load_driver,
 )
 from machine.errors import UsageError
+from machine.program import DROP_IN, is_drop_in
 
 
 class CreateCommand(click.Command):
@@ -110,6 +111,7 @@ def command(
         raise click.UsageError("No machine name given.", ctx)
     from machine.cli.context import ask_passphrase, cancelled_by_signals, consent_asker, opened_store
     from machine.cli.progress import shown
+    from machine.compat import words
     from machine.operations.create import check_name, create, unfinished
     from machine.operations.enginesettings import check_install_url, given_fields, passwords
     from machine.operations.operation import Settings
@@ -154,7 +156,11 @@ def command(
     url = machine.url
     engine = f" with {machine.engine}" if machine.engine else ""
     click.echo(f"{machine.name} is ready at {url}{engine}, after {time.monotonic() - begun:.1f} s.")
-    click.echo(f'To use it in this shell: eval "$(pymachine env {machine.name})"')
+    if is_drop_in():
+        click.echo(words.UP)
+        click.echo(words.HOW_TO_CONNECT.format(DROP_IN, machine.name))
+    else:
+        click.echo(f'To use it in this shell: eval "$(pymachine env {machine.name})"')
 
 
 def _only_the_name(ctx: click.Context) -> bool:

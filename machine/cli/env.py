@@ -14,25 +14,34 @@ from machine.errors import UsageError
 @click.argument("name", required=False)
 @click.option("--shell", metavar="SHELL", help="The shell to write for. [default: as $SHELL says]")
 @click.option("-u", "--unset", is_flag=True, help="Unset the variables instead.")
+@click.option("--check", is_flag=True, help="Dial the endpoint first, and fail when it does not answer.")
+@click.option("--swarm", is_flag=True, hidden=True)
 @click.option("--no-proxy", is_flag=True, help="Add the machine's address to no_proxy.")
 @click.pass_obj
-def command(directory: str, name: str | None, shell: str | None, unset: bool, no_proxy: bool) -> None:
+def command(
+    directory: str, name: str | None, shell: str | None, unset: bool, no_proxy: bool, check: bool, swarm: bool
+) -> None:
     """Print the commands that point a docker client at a machine.
 
     \b
       eval "$(pymachine env NAME)"
     """
     from machine.cli.context import meant, opened_store
-    from machine.cli.usable import usable_endpoint
+    from machine.cli.usable import dialled_endpoint, usable_endpoint
+    from machine.compat import words
     from machine.hot import typed_command
+    from machine.program import is_drop_in
     from machine.shell import env
 
+    if swarm:
+        raise UsageError(words.NO_SWARM)
     if unset and name is not None:
-        raise UsageError("no machine name goes with --unset", hint="pymachine env --unset")
+        raise UsageError("Expected no machine name when the -u flag is present", hint="pymachine env --unset")
     windows = os.name == "nt"
     shell = shell or env.detect(dict(os.environ), windows=windows)
     if shell is None:
-        raise UsageError("cannot tell your shell", cause="$SHELL is not set", hint="add --shell bash, fish, zsh, …")
+        message = "Unknown shell" if is_drop_in() else "cannot tell your shell"
+        raise UsageError(message, cause="$SHELL is not set", hint="add --shell bash, fish, zsh, …")
     if shell not in env.SHELLS:
         close = difflib.get_close_matches(shell, env.SHELLS, n=1)
         known = f"known: {', '.join(env.SHELLS)}"
@@ -43,7 +52,7 @@ def command(directory: str, name: str | None, shell: str | None, unset: bool, no
         return
     with opened_store(directory) as store:
         machine = meant(store, name)
-        endpoint = usable_endpoint(machine)
+        endpoint = dialled_endpoint(store, machine) if check or is_drop_in() else usable_endpoint(machine)
         files = store.files(machine.name).directory
         pairs = env.variables(machine.name, endpoint.url, None if endpoint.route == "plain" else files)
     if no_proxy:

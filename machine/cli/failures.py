@@ -6,7 +6,9 @@ import difflib
 
 import click
 
+from machine.compat.words import renamed, worded
 from machine.errors import PymachineError
+from machine.program import is_drop_in
 
 
 def show_error(error: PymachineError) -> int:
@@ -16,13 +18,16 @@ def show_error(error: PymachineError) -> int:
     if error.machine and error.step is None and error.machine in error.message:
         where = ""
     lines = [f"Error: {where}{error.message}"]
+    if is_drop_in():
+        lines = [worded(error)]
     if error.cause:
         lines.append(f"  cause: {error.cause}")
     if error.hint:
         lines.append(f"  next:  {error.hint}")
     if error.log:
         lines.append(f"  log:   {error.log}")
-    click.echo("\n".join(lines), err=True)
+    text = "\n".join(lines)
+    click.echo(renamed(text) if is_drop_in() else text, err=True)
     return error.exit_code
 
 

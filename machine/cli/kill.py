@@ -16,4 +16,4 @@ def command(directory: str, names: tuple[str, ...]) -> int:
     from machine.operations.lifecycle import stop
 
     action = functools.partial(stop, at_once=True)
-    return run_on(directory, names, action, lambda machine: f"{machine.name} is stopped.")
+    return run_on(directory, names, "kill", action, lambda machine: f"{machine.name} is stopped.")

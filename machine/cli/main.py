@@ -76,10 +76,11 @@ def main(ctx: click.Context, storage_path: str | None, debug: bool) -> None:
       eval "$(pymachine env dev)"     your docker client now talks to it
       docker run hello-world
     """
+    from machine.program import is_drop_in
     from machine.store.location import store_directory
 
     if debug or os.environ.get("MACHINE_DEBUG", "") not in ("", "0", "false"):
         from machine.operations.log import log_to_stderr
 
         log_to_stderr()
-    ctx.obj = store_directory(storage_path, os.environ)
+    ctx.obj = store_directory(storage_path, os.environ, drop_in=is_drop_in())

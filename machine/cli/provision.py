@@ -24,6 +24,7 @@ def command(directory: str, names: tuple[str, ...], yes: bool, take_port: bool) 
     return run_on(
         directory,
         names,
+        "provision",
         lambda *what: provision(*what, take_port=take_port),
         lambda machine: f"{machine.name} is as wanted at {machine.url}.",
         yes=yes,

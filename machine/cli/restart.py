@@ -13,4 +13,4 @@ def command(directory: str, names: tuple[str, ...]) -> int:
     from machine.cli.several import run_on
     from machine.operations.lifecycle import restart
 
-    return run_on(directory, names, restart, lambda machine: f"{machine.name} is running at {machine.url}.")
+    return run_on(directory, names, "restart", restart, lambda machine: f"{machine.name} is running at {machine.url}.")

@@ -7,9 +7,11 @@ import time
 
 import click
 
+from machine.errors import UsageError
+
 
 @click.command()
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1)
 @click.option(
     "-f",
     "--force",
@@ -22,17 +24,24 @@ import click
 @click.pass_obj
 def command(directory: str, names: tuple[str, ...], force: bool, yes: bool, keep_agent: bool) -> int:
     """Remove machines. Exits 1 when something was left."""
+    if not names:
+        raise UsageError("Expected to get one or more machine names as arguments", hint="see them all: pymachine ls")
     from machine.cli.context import all_meant, ask_passphrase, cancelled_by_signals, opened_store
     from machine.cli.failures import show_error
     from machine.cli.progress import shown
+    from machine.compat import words
     from machine.driver import load_driver
     from machine.errors import Cancelled, PymachineError
     from machine.operations.operation import Settings
     from machine.operations.remove import remove
+    from machine.program import is_drop_in
 
     with opened_store(directory) as store:
         machines = all_meant(store, names)
         click.echo(f"About to remove {', '.join(each.name for each in machines)}")
+        drop_in = is_drop_in()
+        if drop_in:
+            click.echo(words.REMOVING)
         if not (yes or force):
             if not sys.stdin.isatty():
                 click.echo("Nobody to ask: say -y to remove without a question.", err=True)
@@ -50,8 +59,12 @@ def command(directory: str, names: tuple[str, ...], force: bool, yes: bool, keep
             except Cancelled:
                 raise
             except PymachineError as error:  # the others are still removed
-                exit_code = show_error(error.located(machine=machine.name))
+                error.located(machine=machine.name)
+                if drop_in:
+                    error.message = f'Error removing host "{machine.name}": {error.message}'
+                exit_code = show_error(error)
                 continue
-            click.echo(f"{machine.name} is removed, after {time.monotonic() - begun:.1f} s.")
-            exit_code = exit_code if complete else 1
+            done = f"{machine.name} is removed, after {time.monotonic() - begun:.1f} s."
+            click.echo(f"Successfully removed {machine.name}" if drop_in else done)
+            exit_code = exit_code if complete or drop_in else 1
     return exit_code

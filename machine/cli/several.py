@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from machine.compat.words import VERBS, Verb
 from machine.errors import Cancelled, PymachineError
 from machine.model import Machine
+from machine.program import is_drop_in
 
 if TYPE_CHECKING:
     from machine.driver import Driver
@@ -19,11 +21,18 @@ Action = Callable[["Store", Machine, "Driver", "Settings"], Machine]
 
 
 def run_on(
-    directory: str, names: tuple[str, ...], action: Action, done: Callable[[Machine], str], *, yes: bool = False
+    directory: str,
+    names: tuple[str, ...],
+    verb: str,
+    action: Action,
+    done: Callable[[Machine], str],
+    *,
+    yes: bool = False,
 ) -> int:
     """Do something with the machines named, side by side.
 
     Args:
+        verb: the command's name, for docker-machine's words under that name.
         names: none means the machine "default"; an unknown one, and nothing is done to any.
         action: from `machine.operations`.
         done: one line about a machine when it has succeeded.
@@ -39,8 +48,11 @@ def run_on(
     from machine.operations.many import for_each
     from machine.operations.operation import Settings
 
+    words = VERBS.get(verb) if is_drop_in() else None
     with opened_store(directory) as store:
         machines = all_meant(store, names) if names else [meant(store, None)]
+        if words is not None:
+            action = _as_docker_machine(action, words)
         with cancelled_by_signals() as cancellation, shown(several=len(machines) > 1) as emit:
             settings = Settings(
                 emit=emit,
@@ -57,6 +69,23 @@ def run_on(
             raise outcome
         if isinstance(outcome, PymachineError):
             code = max(code, show_error(outcome))
-        elif line := done(outcome):
+        elif line := words.done.format(outcome.name) if words is not None else done(outcome):
             click.echo(line)
+    if words is not None and words.afterwards and code == 0:
+        click.echo(words.afterwards)
     return code
+
+
+def _as_docker_machine(action: Action, words: Verb) -> Action:
+    """The same action as docker-machine does it: announced, and refused where there is nothing to do."""
+    from machine.driver import load_driver
+    from machine.errors import UsageError
+    from machine.operations.observe import observe
+
+    def announced(store: Store, machine: Machine, driver: Driver, settings: Settings) -> Machine:
+        click.echo(words.begins.format(machine.name))
+        if words.already and str(observe(store, [machine], load_driver)[0].state) == words.already:
+            raise UsageError(f'Machine "{machine.name}" is already {words.already.lower()}.', machine=machine.name)
+        return action(store, machine, driver, settings)
+
+    return announced

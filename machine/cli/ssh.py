@@ -9,6 +9,7 @@ import click
 
 from machine.errors import DriverError, NotRunning, PreCheckFailed
 from machine.model import Machine, State
+from machine.program import is_drop_in
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -42,7 +43,8 @@ def ssh_arguments(machine: Machine, files: str) -> list[str]:
             hint=f"only its endpoint is known: pymachine url {machine.name}",
         )
     if machine.instance is None or machine.state is State.STOPPED:
-        raise NotRunning(f'Host "{machine.name}" is not running', machine=machine.name)
+        message = f'Host "{machine.name}" is not running'
+        raise NotRunning(f"Cannot run SSH command: {message}" if is_drop_in() else message, machine=machine.name)
     access = machine.instance.access
     options = {
         "UserKnownHostsFile": _quoted(os.path.join(files, "known_hosts")),

@@ -13,4 +13,4 @@ def command(directory: str, names: tuple[str, ...]) -> int:
     from machine.cli.several import run_on
     from machine.operations.lifecycle import start
 
-    return run_on(directory, names, start, lambda machine: f"{machine.name} is running at {machine.url}.")
+    return run_on(directory, names, "start", start, lambda machine: f"{machine.name} is running at {machine.url}.")

@@ -16,4 +16,4 @@ def command(directory: str, names: tuple[str, ...]) -> int:
     from machine.operations.lifecycle import stop
 
     action = functools.partial(stop, at_once=False)
-    return run_on(directory, names, action, lambda machine: f"{machine.name} is stopped.")
+    return run_on(directory, names, "stop", action, lambda machine: f"{machine.name} is stopped.")

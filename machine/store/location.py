@@ -13,13 +13,19 @@ DATABASE = "pymachine.db"
 MACHINES = "machines"  # a directory of files for each
 
 
-def store_directory(flag: str | None, environ: os._Environ[str] | dict[str, str]) -> str:
+def store_directory(flag: str | None, environ: os._Environ[str] | dict[str, str], *, drop_in: bool = False) -> str:
     """The store's directory: flag, ``$PYMACHINE_HOME``, ``$MACHINE_STORAGE_PATH`` where it can be ours, else default.
 
     docker-machine's users have ``$MACHINE_STORAGE_PATH`` set to *its* store; that one is never taken for ours.
+
+    Args:
+        drop_in: we are docker-machine here: where it keeps its store is where ours is.
     """
     if flag:
         return os.path.abspath(flag)
+    if drop_in:
+        home = os.path.expanduser("~")
+        return os.path.abspath(environ.get("MACHINE_STORAGE_PATH") or os.path.join(home, ".docker", "machine"))
     if environ.get("PYMACHINE_HOME"):
         return os.path.abspath(environ["PYMACHINE_HOME"])
     inherited = environ.get("MACHINE_STORAGE_PATH")

@@ -114,11 +114,11 @@ def test_the_version_is_said_in_docker_machines_words(say: Say) -> None:
         ("create -d generic --generic-ip-address h -- -x", "a machine cannot be called '-x'", "letters, digits"),
         ("create -d generic --generic-ip-address h x y", "unexpected extra argument", "pymachine create --help"),
         ("env --shell bsh default", "unknown shell 'bsh'", "did you mean"),
-        ("env -u web", "no machine name goes with --unset", "pymachine env --unset"),
+        ("env -u web", "Expected no machine name when the -u flag is present", "pymachine env --unset"),
         ("active", "No active host found", "pymachine env"),
         ("active web", "unexpected extra argument", "pymachine active --help"),
         ("env", 'no machine name given, and there is no machine "default"', "pymachine ls"),
-        ("rm", "Missing argument", "pymachine rm --help"),
+        ("rm", "Expected to get one or more machine names", "pymachine ls"),
     ],
 )
 def test_a_wrong_line_gets_one_clear_message_and_changes_nothing(
