@@ -61,7 +61,7 @@ def test_a_bare_host_gets_python_and_an_engine_from_its_own_packages(
 ) -> None:
     host = host_factory(kind="bare")
     assert host.run("command -v python3 docker", check=False).stdout == ""
-    made = pymachine("create", *options(host), "bare1")
+    made = pymachine("create", "--engine-source", "distribution", *options(host), "bare1")
     assert "(distribution)" in made.stdout
     assert pymachine("status", "bare1").stdout == "Running\n"
     converged = [

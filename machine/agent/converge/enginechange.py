@@ -133,7 +133,7 @@ def apply(host: Host, wire: Wire, state: State, change: Change) -> list[str]:
         message = "the engine does not start with the new settings; it runs with its old ones again"
         if again is not None:
             message = "the engine does not start with the new settings, and with its old ones neither"
-        raise Failed("engine-settings", message, trouble, "correct the setting, and run the command again")
+        raise Failed("engine-settings", message, trouble, "look at the values; on the host: journalctl -u docker.service")
     settings = state.get("settings")
     keys = sorted({*settings.get("keys", []), *change.settings})
     files = sorted({*settings.get("files", []), *change.files})
@@ -166,7 +166,8 @@ def restore(host: Host, state: State) -> None:
 def stays(state: State) -> list[str]:
     """What of it stays on the host when the agent goes."""
     settings = state.get("settings")
-    kept = [f"setting {key} in {DAEMON_JSON}" for key in settings.get("keys", [])]
+    keys = settings.get("keys", [])
+    kept = [f"{'settings' if len(keys) > 1 else 'setting'} {', '.join(keys)} in {DAEMON_JSON}"] if keys else []
     return kept + [path for path in settings.get("files", []) if path != DAEMON_JSON]
 
 

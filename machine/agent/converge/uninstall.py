@@ -28,6 +28,10 @@ def uninstall(host: Host, wire: Wire, store: str, machine: str) -> dict[str, Any
     state = State.load(host)
     if store:
         state.check_owner(store, machine)
+    if state.get("changing"):  # a change of the engine's configuration that was cut off
+        from machine.agent.converge import enginechange
+
+        enginechange.restore(host, state)
     removed = []
     paths = [service.unit_path(host, name) for name in (service.SOCKET, service.SERVICE)]
     known = any(map(os.path.lexists, paths))
