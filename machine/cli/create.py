@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 from machine.cli.engineflags import engine_flags
+from machine.cli.oldflags import from_virtualbox, given_authority, swarm_flags, virtualbox_options
+from machine.compat.names import meant_driver, old_prefixes, owner_of_flag, refuse_single_dash
 from machine.driver import (
     DeclaredOption,
     Driver,
@@ -29,16 +31,22 @@ class CreateCommand(click.Command):
         from machine.operations.wanted import default_driver
         from machine.store.config import read_config
 
-        name = _driver_on(args) or default_driver(read_config(ctx.obj))
         # The command outlives a command line where Python calls it: another one's driver must not stay.
         self.params = self.own_params
+        refuse_single_dash(args, _flags(self.params))
+        said = _driver_on(args) or default_driver(read_config(ctx.obj))
+        name = meant_driver(said, driver_names()).driver
         if name is not None:
             self.params += [_click_option(item) for item in declared_options(load_driver(name))]
+        elif said is not None:
+            self.params += _of_driver(virtualbox_options())
+        refuse_single_dash(args, _flags(self.params))
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            owner = _owner_of(error.option_name, name)
-            if owner is not None:
+            owner = owner_of_flag(error.option_name, driver_names())
+            if owner not in (None, name):
+                meant_driver(owner, driver_names())  # raises, where this version has none of that name
                 raise UsageError(
                     f"{error.option_name} is an option of the driver {owner}",
                     hint=f"add --driver {owner}" if name is None else f"the driver chosen is {name}",
@@ -84,6 +92,7 @@ class CreateCommand(click.Command):
     help="For the whole of it. [default: 900]",
 )
 @engine_flags
+@swarm_flags
 @click.option(
     "-y",
     "--yes",
@@ -119,9 +128,12 @@ def command(
     from machine.store.config import read_config
 
     config = read_config(ctx.obj)
-    driver_name = driver_name or default_driver(config)
+    meant = meant_driver(driver_name or default_driver(config), driver_names())
+    if meant.note:
+        click.echo(meant.note)
     with opened_store(ctx.obj) as store:
         check_name(store, name)
+        given_authority(ctx, store)
         begun_before = unfinished(store, name)
         if begun_before is not None and _only_the_name(ctx):
             # `create NAME` goes on with what was asked the first time; no need to say all of it again.
@@ -129,12 +141,13 @@ def command(
             this = again(begun_before, driver)
             click.echo(f"Going on with {name} ({driver.name})")
         else:
-            driver = load_driver(driver_name) if driver_name else _chosen_driver()
+            driver = load_driver(meant.driver) if meant.driver else _chosen_driver()
             check_install_url(
                 other_options.get("engine_install_url") or os.environ.get("MACHINE_DOCKER_INSTALL_URL", "")
             )
             own = {item.name for item in declared_options(driver)}
             given = {key: value for key, value in other_options.items() if key in own and value is not None}
+            given |= from_virtualbox(driver, other_options)
             engine_given = given_fields({key: value for key, value in other_options.items() if key not in own})
             this = wanted(
                 name, driver, given, config, tls_san=tls_san, host_key_policy=host_key_policy, engine=engine_given
@@ -211,12 +224,15 @@ def _driver_on(args: list[str]) -> str | None:
     return None
 
 
-def _owner_of(flag: str, chosen: str | None) -> str | None:
-    """The driver whose flags begin like this one, when it is not the chosen one."""
-    for name in driver_names():
-        if flag.startswith(f"--{name}-") and name != chosen:
-            return name
-    return None
+def _flags(parameters: list[click.Parameter]) -> set[str]:
+    return {flag for each in parameters for flag in each.opts}
+
+
+def _of_driver(options: list[click.Option]) -> list[click.Option]:
+    """Mark options as those of one driver: they go when another one is chosen."""
+    for each in options:
+        each.of_driver = True  # type: ignore[attr-defined]
+    return options
 
 
 def _click_option(item: DeclaredOption) -> click.Option:
@@ -230,11 +246,11 @@ def _click_option(item: DeclaredOption) -> click.Option:
         notes.append("required")
     text = item.info.help + (f" [{'; '.join(notes)}]" if notes else "")
     settings: dict[str, Any] = {"help": text, "default": None}
-    flags = (item.flag, *item.info.aliases)
+    driver, own = item.flag[2:].partition("-")[0], item.name.replace("_", "-")
+    flags = (item.flag, *item.info.aliases, *(f"{prefix}{own}" for prefix in old_prefixes(driver)))
     if item.kind is bool:
         option = click.Option([*flags, item.name], is_flag=True, flag_value=True, **settings)
     else:
         metavar = item.info.metavar or ("|".join(item.info.choices) if item.info.choices else None)
         option = click.Option([*flags, item.name], multiple=item.kind is tuple, metavar=metavar, type=str, **settings)
-    option.of_driver = True  # type: ignore[attr-defined]
-    return option
+    return _of_driver([option])[0]

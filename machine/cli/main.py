@@ -8,6 +8,8 @@ import os
 
 import click
 
+from machine.cli.oldflags import global_flags
+
 _COMMANDS = (
     "active",
     "cache",
@@ -66,6 +68,7 @@ class LazyGroup(click.Group):
     help="Where machines are remembered. [env: PYMACHINE_HOME; MACHINE_STORAGE_PATH where it can be ours]",
 )
 @click.option("-D", "--debug", is_flag=True, help="Show on stderr what goes into the log files. [env: MACHINE_DEBUG]")
+@global_flags
 @click.version_option(None, "-v", "--version", message="pymachine version %(version)s", package_name="pymachine-cli")
 @click.pass_context
 def main(ctx: click.Context, storage_path: str | None, debug: bool) -> None:

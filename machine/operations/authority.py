@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import platform
 
-from machine.errors import StoreError
+from machine.errors import StoreError, UsageError
 from machine.store.files import PUBLIC, Files
 from machine.store.store import Store
 from machine.trust.certificates import (
@@ -35,6 +35,33 @@ def store_authority(store: Store) -> Authority:
                 store.certs.write("ca-key.pem", pair.key)
                 store.certs.write("ca.pem", pair.certificate, PUBLIC)
     return load_authority(pair)
+
+
+def adopt_authority(store: Store, certificate: str, key: str) -> None:
+    """Make somebody's own CA the store's, from two files; it is that one already is success.
+
+    Raises:
+        UsageError: no file, no CA that can sign, or the store has another one, which its machines believe.
+    """
+    try:
+        with open(certificate, "rb") as first, open(key, "rb") as second:
+            pair = KeyPair(first.read(), second.read())
+    except OSError as error:
+        raise UsageError(f"cannot read {error.filename}", cause=error.strerror) from error
+    load_authority(pair)
+    if not belongs_together(pair):
+        raise UsageError(f"{certificate} and {key} do not belong together")
+    with store.database.write():
+        found = _read(store)
+        if found is None:
+            store.certs.write("ca-key.pem", pair.key)
+            store.certs.write("ca.pem", pair.certificate, PUBLIC)
+        elif found.certificate.split() != pair.certificate.split():
+            raise UsageError(
+                "this store has an authority of its own already, which its machines believe",
+                cause=f"{certificate} is not {store.certs.path('ca.pem')}",
+                hint="leave --tls-ca-cert and --tls-ca-key away, or use another store: --storage-path DIR",
+            )
 
 
 def ensure_client_certificate(store: Store, files: Files, machine: str, authority: Authority) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from machine.errors import PymachineError, UsageError
@@ -40,7 +40,7 @@ class Authority:
     """A CA that can sign."""
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey  # RSA: one that was given, as docker-machine's are
 
     @property
     def pem(self) -> bytes:
@@ -71,16 +71,25 @@ def load_authority(pair: KeyPair) -> Authority:
     """Read a CA from its two files' content.
 
     Raises:
-        PymachineError: they are damaged, or not an EC key.
+        PymachineError: they are damaged, no CA, or have a key of another kind than EC and RSA.
     """
     try:
         key = serialization.load_pem_private_key(pair.key, password=None)
         certificate = x509.load_pem_x509_certificate(pair.certificate)
     except ValueError as error:
         raise PymachineError("the store's CA cannot be read", cause=str(error)) from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
+    if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):
         raise PymachineError("the store's CA has a key of another kind than this pymachine signs with")
+    if not _signs(certificate):
+        raise PymachineError("the store's CA cannot be used", cause="its certificate is not that of an authority")
     return Authority(certificate, key)
+
+
+def _signs(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
 
 
 def sign_server(
@@ -180,7 +189,7 @@ def _leaf(
     usage: x509.ObjectIdentifier,
     now: datetime.datetime | None,
 ) -> bytes:
-    identifier = x509.SubjectKeyIdentifier.from_public_key(authority.key.public_key())
+    identifier = _identifier(authority)
     certificate = (
         _builder(_name(common_name), authority.certificate.subject, public_key, LEAF_DAYS, now)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -192,6 +201,14 @@ def _leaf(
         .sign(authority.key, hashes.SHA256())
     )
     return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _identifier(authority: Authority) -> x509.SubjectKeyIdentifier:
+    """As the CA itself says: OpenSSL compares the two."""
+    try:
+        return authority.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        return x509.SubjectKeyIdentifier.from_public_key(authority.key.public_key())
 
 
 def _builder(

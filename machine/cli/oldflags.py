@@ -1,0 +1,107 @@
+"""Flags of docker-machine that have nothing to set any more: each is accepted, and answered for what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from machine.compat.names import (
+    GLOBALS,
+    SWARM_FLAGS,
+    SWARM_SWITCHES,
+    VIRTUALBOX_FLAGS,
+    VIRTUALBOX_SWITCHES,
+    refuse_swarm,
+)
+from machine.errors import UsageError
+
+if TYPE_CHECKING:
+    from machine.driver import Driver
+    from machine.store.store import Store
+
+_VIRTUALBOX = "virtualbox"
+
+
+def swarm_flags(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the flags of the classic Swarm to a command: hidden, and refused when one is given."""
+    for flag in (*SWARM_SWITCHES, *SWARM_FLAGS):
+        function = click.option(
+            flag, is_flag=flag in SWARM_SWITCHES, hidden=True, expose_value=False, callback=_refuse
+        )(function)
+    return function
+
+
+def _refuse(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
+    if value not in (None, False):
+        raise refuse_swarm(parameter.opts[0])
+
+
+def virtualbox_options() -> list[click.Option]:
+    """The flags that an old tutorial has beside ``-d virtualbox``."""
+    return [
+        click.Option([f"--{_VIRTUALBOX}-{name}"], is_flag=name in VIRTUALBOX_SWITCHES, default=None, hidden=True)
+        for name in VIRTUALBOX_FLAGS
+    ]
+
+
+def from_virtualbox(driver: Driver, parameters: Mapping[str, Any]) -> dict[str, str]:
+    """The options of a local driver that say what VirtualBox's flags said; the others are named on stderr."""
+    from machine.driver import declared_options
+
+    own = {item.name for item in declared_options(driver)}
+    values: dict[str, str] = {}
+    lost = []
+    for name, same in VIRTUALBOX_FLAGS.items():
+        value = parameters.get(f"{_VIRTUALBOX}_{name.replace('-', '_')}")
+        if value is None:
+            continue
+        if same is None or same[0] not in own:
+            lost.append(f"--{_VIRTUALBOX}-{name}")
+        elif value != "-1":  # of its processors: as many as there are
+            values[same[0]] = same[1].format(value)
+    if lost:
+        click.echo(f"Not used, for {driver.name} has nothing like it: {', '.join(lost)}", err=True)
+    return values
+
+
+def global_flags(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add docker-machine's flags before the command that are not ours: hidden, and most with nothing left to do."""
+    for old in GLOBALS:
+        if old.meaning == "same":
+            continue
+        function = click.option(
+            old.flag,
+            is_flag=old.flag == "--native-ssh",
+            envvar=old.variable,
+            hidden=True,
+            expose_value=False,
+            callback=_remember,
+        )(function)
+    return function
+
+
+def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
+    if isinstance(value, str) and value:
+        ctx.meta[f"{__name__}{parameter.opts[0]}"] = value
+
+
+def given_authority(ctx: click.Context, store: Store) -> None:
+    """Make the authority that ``--tls-ca-cert`` and ``--tls-ca-key`` name the store's own, where it has none.
+
+    Raises:
+        UsageError: only one of them, no usable authority, or the store has another one already.
+    """
+    certificate, key, client, client_key = (
+        ctx.meta.get(f"{__name__}--tls-{each}") for each in ("ca-cert", "ca-key", "client-cert", "client-key")
+    )
+    if certificate or key:
+        from machine.operations.authority import adopt_authority
+
+        if not (certificate and key):
+            missing = "--tls-ca-cert" if key else "--tls-ca-key"
+            raise UsageError(f"also needed: {missing}", hint="the authority that signs for machines: both, or none")
+        adopt_authority(store, certificate, key)
+    if client or client_key:
+        click.echo("Not used: --tls-client-cert, --tls-client-key. Each machine gets a client certificate.", err=True)
