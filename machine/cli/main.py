@@ -24,12 +24,14 @@ _COMMANDS = (
     "provision",
     "restart",
     "rm",
+    "shell-init",
     "ssh",
     "start",
     "status",
     "stop",
     "tunnel",
     "url",
+    "use",
     "version",
 )
 
@@ -45,7 +47,7 @@ class LazyGroup(click.Group):
         """The command, imported now; None for an unknown name."""
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"machine.cli.{cmd_name}")
+        module = importlib.import_module(f"machine.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

@@ -31,6 +31,9 @@ _ESCAPED = {
     "pwsh": '`"$',
     "emacs": '\\"',
 }
+# What does not survive the splitting of an unquoted substitution, or the quotes of any POSIX shell or tcsh.
+_SPLIT = " \t*?\"'$`\\"
+_PLAIN = "/._-:,+@="
 _POSIX_ESCAPED = '\\"$`'
 
 NAMES = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")
@@ -65,10 +68,10 @@ def render(
     set_form, unset_form, comment = _FORMS.get(shell, _POSIX)
     if windows:
         pairs = [*pairs, ("COMPOSE_CONVERT_WINDOWS_PATHS", "true")]
-    lines = [
-        unset_form.format(k=name) if value is None else set_form.format(k=name, v=_escaped(value, shell))
-        for name, value in pairs
-    ]
+    # First, and ended: an unquoted `eval $(…)` makes one line of all, and what follows is not to be unset as well.
+    ended = unset_form if unset_form.endswith(";") or shell in _FORMS else unset_form + ";"
+    lines = [ended.format(k=name) for name, value in pairs if value is None]
+    lines += [set_form.format(k=name, v=_escaped(value, shell)) for name, value in pairs if value is not None]
     if note:
         lines.append(f"{comment} {note}")
     return "\n".join([*lines, hint(shell, command)]) + "\n"
@@ -102,10 +105,31 @@ def detect(environ: dict[str, str], *, windows: bool = False) -> str | None:
 
 
 def _escaped(value: str, shell: str) -> str:
-    if shell == "tcsh":  # inside double quotes tcsh escapes nothing: leave them, quote the character, go on
-        return "".join(f'"\\{char}"' if char in '"$`!\\' else char for char in value)
     if shell == "cmd":
         return "".join(f"^{char}" if char in "&|<>^" else char for char in value)
-    mark = "`" if shell in ("powershell", "pwsh") else "\\"
-    special = _ESCAPED.get(shell, _POSIX_ESCAPED)
-    return "".join(mark + char if char in special else char for char in value)
+    if shell in _ESCAPED:
+        mark = "`" if shell in ("powershell", "pwsh") else "\\"
+        return "".join(mark + char if char in _ESCAPED[shell] else char for char in value)
+    split = _SPLIT + "{" if shell == "tcsh" else _SPLIT
+    if any(char in split for char in value) and "\n" not in value:
+        return _printed(value, "`{}`" if shell == "tcsh" else "$({})")
+    if shell == "tcsh":  # inside double quotes tcsh escapes nothing: leave them, quote the character, go on
+        return "".join(f'"\\{char}"' if char in '"$`!\\' else char for char in value)
+    return "".join("\\" + char if char in _POSIX_ESCAPED else char for char in value)
+
+
+def _printed(value: str, substitution: str) -> str:
+    """A value without a blank, a quote or a pattern in it: what an unquoted ``eval $(…)`` leaves as it is.
+
+    docker-machine's own hint taught people to write it so; the shell then splits the output into words, and makes
+    names of files of what looks like a pattern, before anything is evaluated.
+    """
+    octal = "".join(_octal(char) for char in value)
+    return substitution.format(f"printf '{octal}'")
+
+
+def _octal(char: str) -> str:
+    """One character in the words of printf(1)."""
+    if char == "%":
+        return "%%"
+    return char if char.isalnum() or char in _PLAIN or not char.isascii() else f"\\{ord(char):03o}"

@@ -77,7 +77,7 @@ def test_every_file_of_a_command_is_a_command() -> None:
     helpers = {"__init__", "__main__", "context", "engineflags", "failures", "main", "oldflags", "progress", "several"}
     helpers.add("usable")
     files = {path.stem for path in Path(str(cli.__file__)).parent.glob("*.py")}
-    assert files - helpers == set(_COMMANDS)
+    assert {name.replace("_", "-") for name in files - helpers} == set(_COMMANDS)
 
 
 def test_the_version_is_said_in_docker_machines_words(say: Say) -> None:

@@ -79,6 +79,14 @@ TAKEN = {
     "fish": "eval (cat $FILE)",
     "tcsh": 'eval "`cat $FILE:q`"',
 }
+# As docker-machine's own hint taught people to write it, in a directory whose files match every pattern.
+UNQUOTED = {
+    "bash": "eval $(cat $FILE)",
+    "dash": "eval $(cat $FILE)",
+    "zsh": "eval $(cat $FILE)",
+    "fish": "eval (cat $FILE)",
+    "tcsh": "eval `cat $FILE`",
+}
 FLAGS = {"bash": ["--norc"], "dash": [], "zsh": ["-f"], "fish": ["--no-config"], "tcsh": ["-f"]}
 VALUES = [
     "plain",
@@ -97,7 +105,7 @@ VALUES = [
 ]
 
 
-def taken(shell: str, output: str, directory: Path) -> dict[str, str]:
+def taken(shell: str, output: str, directory: Path, how: dict[str, str] = TAKEN) -> dict[str, str]:
     """The environment of a shell that has evaluated an output."""
     file = directory / "output"
     file.write_text(output)
@@ -105,10 +113,10 @@ def taken(shell: str, output: str, directory: Path) -> dict[str, str]:
         shell,
         *FLAGS[shell],
         "-c",
-        f"{TAKEN[shell]}; command env -0" if shell != "tcsh" else f"{TAKEN[shell]}; env -0",
+        f"{how[shell]}; command env -0" if shell != "tcsh" else f"{how[shell]}; env -0",
     ]
     environ = {"PATH": os.environ["PATH"], "HOME": str(directory), "FILE": str(file), "LC_ALL": "C.UTF-8"}
-    done = subprocess.run(line, env=environ, capture_output=True, check=False)
+    done = subprocess.run(line, env=environ, cwd=directory, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == b""
     return dict(item.split("=", 1) for item in done.stdout.decode().split("\0") if item)
@@ -135,6 +143,26 @@ def test_a_real_shell_sets_each_value_as_it_is(shell: str, tmp_path: Path) -> No
     pairs = [(f"V{number}", value) for number, value in enumerate(VALUES)]
     seen = taken(shell, env.render(pairs, shell, "true"), tmp_path)
     assert [(name, seen.get(name)) for name, _ in pairs] == pairs
+
+
+@pytest.mark.parametrize("shell", UNQUOTED)
+def test_values_survive_even_an_unquoted_eval(shell: str, tmp_path: Path) -> None:
+    for name in ("a", "b", "x y"):
+        (tmp_path / name).write_text("")
+    pairs = [(f"V{number}", value) for number, value in enumerate(VALUES)]
+    seen = taken(shell, env.render(pairs, shell, "true"), tmp_path, UNQUOTED)
+    assert [(name, seen.get(name)) for name, _ in pairs] == pairs
+
+
+@pytest.mark.parametrize("shell", UNQUOTED)
+def test_an_unquoted_eval_of_an_endpoint_without_tls_sets_what_follows_what_it_unsets(
+    shell: str, tmp_path: Path
+) -> None:
+    pairs = env.variables("dev", "tcp://203.0.113.7:2375", None)
+    seen = taken(shell, env.render(pairs, shell, "true"), tmp_path, UNQUOTED)
+    assert seen["DOCKER_HOST"] == "tcp://203.0.113.7:2375"
+    assert seen["DOCKER_MACHINE_NAME"] == "dev"
+    assert "DOCKER_TLS_VERIFY" not in seen
 
 
 @pytest.mark.parametrize("shell", TAKEN)
