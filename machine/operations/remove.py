@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import Any
 
@@ -80,7 +81,13 @@ def remove(
 
 def _uninstall(op: Operation, machine: Machine, driver: Driver) -> None:
     with op.step("connect") as step:
-        connection = connect_to_host(op, step, machine, driver.capabilities, patient=False)
+        try:
+            connection = connect_to_host(op, step, machine, driver.capabilities, patient=False)
+        except LoginRefused:
+            if not op.store.journal.step_begun(op.entry, "uninstall"):
+                raise
+            # An attempt that was cut off may have taken the machine's key off the host: as before there was one, then.
+            connection = connect_to_host(op, step, _without_its_key(machine), driver.capabilities, patient=False)
     with op.step("uninstall") as step:
         wanted = wanted_document(op, machine, connection.user)
         sudo = connection.user != "root"
@@ -89,6 +96,12 @@ def _uninstall(op: Operation, machine: Machine, driver: Driver) -> None:
         step.result["kept"] = list(left.kept)
         if left.kept:
             step.summary = f"kept on the host: {', '.join(left.kept)}"
+
+
+def _without_its_key(machine: Machine) -> Machine:
+    assert machine.instance is not None  # noqa: S101 - it has been reached before
+    access = dataclasses.replace(machine.instance.access, machine_key_installed=False)
+    return dataclasses.replace(machine, instance=dataclasses.replace(machine.instance, access=access))
 
 
 def _cancel_running(store: Store, machine: Machine, settings: Settings) -> None:

@@ -180,6 +180,11 @@ class Journal:
         )
         return bool(rows)
 
+    def step_begun(self, entry: Entry, name: str) -> bool:
+        """Whether this operation, in whichever attempt, has begun this step."""
+        rows = self._database.read("SELECT 1 FROM steps WHERE operation_id = ? AND name = ?", (entry.id, name))
+        return bool(rows)
+
     def recorded_instance(self, machine: Machine) -> tuple[str, str, dict[str, Any]]:
         """What is recorded of a machine's instance: provider's id, token and the driver's notes."""
         rows = self._database.read("SELECT provider_id, token, data FROM instances WHERE machine_id = ?", (machine.id,))
