@@ -19,7 +19,7 @@ from tests.testbed.snapshot import difference, snapshot
 
 pytestmark = pytest.mark.e2e
 
-GENERIC_POINTS, NSPAWN_POINTS = 12, 6
+GENERIC_POINTS, REMOVE_POINTS, NSPAWN_POINTS = 12, 5, 6
 NSPAWN = "create -y -d nspawn web"
 
 
@@ -30,19 +30,22 @@ def real(place: Path, nursery: Nursery, needs_root: None) -> World:
 
 
 def learn(world: World, command: str, *prefixes: str) -> list[str]:
-    """The points of a create that goes well, and is removed again."""
+    """The points of a command that goes well."""
     child = world.start(command, record=True)
     (ended,) = world.nursery.wait(child)
     assert ended.code == 0, ended
-    points = [point for point, _ in world.nursery.points(child) if point.startswith(prefixes)]
-    world.ok("rm -y web")
-    return points
+    return [point for point, _ in world.nursery.points(child) if point.startswith(prefixes)]
 
 
 def kill(world: World, command: str, point: str) -> bool:
     """Kill it there; False where it did not come through: a stream is cut into pieces as the network has it."""
     (ended,) = world.run(command, point=point, action="kill")
     return ended.killed
+
+
+def let_end(host: Host) -> None:
+    """Wait until the host has heard that nobody talks to it any more; it finishes what it had begun."""
+    host.run("while pgrep -f '[c]ompile.s,.loader' >/dev/null; do sleep 0.02; done")
 
 
 def is_running(world: World) -> bool:
@@ -54,11 +57,13 @@ def test_a_create_killed_in_the_stream_goes_on_or_leaves_the_host_as_it_was(real
     before = snapshot(docker_host)
     command = f"create {' '.join(options(docker_host))} web"
     points = sample(learn(real, command, "stream."), GENERIC_POINTS)
+    real.ok("rm -y web")
     assert difference(before, snapshot(docker_host)) == {}
     killed = 0
     for number, point in enumerate(points):
         if kill(real, command, point):
             killed += 1
+            let_end(docker_host)
             assert "create was interrupted" in listed(real.run("ls -o json")[0])["web"]["trouble"], point
             if number % 2 == 0:
                 real.ok("create web")
@@ -69,8 +74,39 @@ def test_a_create_killed_in_the_stream_goes_on_or_leaves_the_host_as_it_was(real
     assert killed >= GENERIC_POINTS // 2
 
 
+def test_a_remove_killed_in_the_stream_is_finished_by_the_next_one(real: World, docker_host: Host) -> None:
+    docker_host.run("docker info >/dev/null")
+    before = snapshot(docker_host)
+    create = f"create {' '.join(options(docker_host))} web"
+    real.ok(create)
+    for point in sample(learn(real, "rm -y web", "stream."), REMOVE_POINTS):
+        real.ok(create)
+        kill(real, "rm -y web", point)
+        let_end(docker_host)
+        if real.names():
+            real.ok("rm -y web")
+        assert difference(before, snapshot(docker_host)) == {}, point
+
+
+def test_two_conversations_with_one_host_end_in_the_later_one(real: World, docker_host: Host) -> None:
+    """The first one sleeps in the middle of the stream, with an agent at its other end that waits for it."""
+    child = real.start(f"create {' '.join(options(docker_host))} web", point="stream.send #3: before", action="stop")
+    real.nursery.wait(child, stopped=True)
+    with real.database() as db:
+        db.execute("UPDATE operations SET heartbeat = heartbeat - 60")
+    (taken,) = real.ok("create web")
+    assert f"taken over from process {child.pid}" in taken.out
+    real.nursery.resume(child)
+    (woken,) = real.nursery.wait(child)
+    assert woken.code == 1, woken
+    assert "taken over by another process" in woken.err
+    assert is_running(real)
+    real.ok("rm -y web")
+
+
 def test_a_create_killed_in_the_driver_or_after_makes_one_machine_or_leaves_none(real: World) -> None:
     points = sample(learn(real, NSPAWN, "recorder.", "driver.nspawn.create", "stream."), NSPAWN_POINTS + 2)[1:-1]
+    real.ok("rm -y web")
     for number, point in enumerate(points):
         if kill(real, NSPAWN, point) and number % 2 == 0:
             real.ok("create -y web")
@@ -92,10 +128,8 @@ def test_three_machines_made_at_once_in_a_fresh_store_have_one_authority(
 ) -> None:
     names = ["one", "two", "three"]
     line = [PYMACHINE, "create", "-y", "-d", "nspawn"]
-    running = [
-        subprocess.Popen([*line, name], env=pymachine.environ(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for name in names
-    ]  # fmt: skip
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    running = [subprocess.Popen([*line, name], env=pymachine.environ(), **streams) for name in names]
     for process in running:
         said, _ = process.communicate(timeout=180)
         assert process.returncode == 0, said
