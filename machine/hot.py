@@ -13,7 +13,7 @@ import sys
 # Commands whose arguments are names of machines, and the options of theirs that take a value.
 _NAME_COMMANDS = (
     "config", "env", "inspect", "ip", "kill", "provision", "restart", "rm", "ssh", "start", "status", "stop", "url",
-    "version",
+    "use", "version",
 )  # fmt: skip
 _VALUE_OPTIONS = ("--shell", "-t", "--timeout", "-o", "--output")
 
@@ -69,7 +69,10 @@ def _rows(directory: str, sql: str, parameters: tuple[str, ...] = ()) -> list[tu
     path = os.path.join(directory, DATABASE)
     if not os.path.exists(path):
         return None
-    import sqlite3
+    try:
+        import _sqlite3 as sqlite3  # what sqlite3 is made of, without the dates it could convert: a tenth of our time
+    except ImportError:
+        import sqlite3
 
     from machine.store.schema import VERSION
 
@@ -184,31 +187,27 @@ def _url(directory: str, arguments: list[str], environ: os._Environ[str]) -> str
 
 def _ls(directory: str, arguments: list[str], environ: os._Environ[str]) -> str | None:
     if arguments in (["-q"], ["--quiet"]):
-        names = _names(directory)
-        return None if names is None else "".join([name + "\n" for name in names])
-    if arguments != ["--recorded"]:
+        rows = _rows(directory, "SELECT name FROM machines ORDER BY name")  # in the order of their bytes
+        return None if rows is None else "".join([row[0] + "\n" for row in rows])
+    if arguments != ["--recorded"] or _speaks_otherwise():
         return None
-    rows = _rows(
-        directory,
-        "SELECT name, CASE url WHEN ? THEN '*' ELSE '-' END, driver, state, ifnull(url, ''), ifnull(engine, ''),"
-        " ifnull(error, ''), state_at FROM machines",
-        (environ.get("DOCKER_HOST", ""),),
-    )
+    rows = _rows(directory, "SELECT name, driver, state, state_at, url, engine, error FROM machines")
     if rows is None:
         return None
     import time
 
-    from machine.shell.listing import HEADERS, age, natural_key, table
+    from machine.shell.listing import HEADERS, age, aligned, docker_version, has_endpoint, natural_key
 
     now = time.time()
+    host = environ.get("DOCKER_HOST")
     rows.sort(key=lambda row: natural_key(row[0]))
-    return table(
-        HEADERS,
-        [
-            (name, active, driver, f"{state} ({age(now - float(at))} ago)", url, engine, error)
-            for name, active, driver, state, url, engine, error, at in rows
-        ],
-    )
+    lines: list[tuple[str, ...]] = [HEADERS]
+    for name, driver, state, at, url, engine, error in rows:
+        shown = url if url and has_endpoint(state) else ""
+        active = "*" if shown and shown == host else "-"
+        state = f"{state} ({age(now - float(at))} ago)"
+        lines.append((name, active, driver, state, shown, "", docker_version(engine), " ".join((error or "").split())))
+    return aligned(lines)
 
 
 def _names(directory: str) -> list[str] | None:
@@ -225,8 +224,17 @@ def _status(directory: str, arguments: list[str], environ: os._Environ[str]) -> 
     names = [word for word in arguments if word != "--recorded"]
     if len(names) == len(arguments) or len(names) > 1 or any(word.startswith("-") for word in names):
         return None
+    if _speaks_otherwise():
+        return None
     machine = _one(directory, names[0] if names else "default")
     return machine[3] + "\n" if machine else None
+
+
+def _speaks_otherwise() -> bool:
+    """Whether states have docker-machine's words, which the rest of pymachine knows."""
+    from machine.program import is_drop_in
+
+    return is_drop_in()
 
 
 def _complete(environ: os._Environ[str]) -> str | None:

@@ -2,74 +2,185 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import sys
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from machine.errors import UsageError
+
+if TYPE_CHECKING:
+    from machine.compat.filters import Filters
+    from machine.compat.listing import Row
+    from machine.model import Machine
+    from machine.store.store import Store
+
+_REDRAWN_EVERY = 2.0  # seconds
+_OUTPUTS = ("table", "wide", "json", "yaml", "name")
+
 
 @click.command()
-@click.option("-q", "--quiet", is_flag=True, help="Names only; asks nobody.")
+@click.argument("ignored", metavar="", nargs=-1)
+@click.option("-q", "--quiet", is_flag=True, help="Names only; without a filter of states it asks nobody.")
+@click.option(
+    "--filter",
+    "wanted",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Only those with this driver, label, name (a regular expression), state or swarm. "
+    "Of one key any of the values, of several keys all.",
+)
 @click.option("--recorded", is_flag=True, help="What is recorded, with its age; asks nobody.")
 @click.option(
     "-t",
     "--timeout",
-    type=click.FloatRange(min=0.1),
+    type=click.FloatRange(min=0),
     default=10,
     show_default=True,
     metavar="SECONDS",
     help="How long to wait for all answers together.",
 )
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option(
+    "-f",
+    "--format",
+    "form",
+    metavar="TEMPLATE",
+    default="",
+    help="What a Go template makes of each, such as '{{.Name}}: {{.URL}}'; with 'table ' before it, in columns.",
+)
+@click.option("-o", "--output", type=click.Choice(_OUTPUTS), default="table", show_default=True)
+@click.option("--watch", is_flag=True, help="Draw it again every two seconds, until Ctrl-C.")
 @click.pass_obj
-def command(directory: str, quiet: bool, recorded: bool, timeout: float, output: str) -> None:
+def command(
+    directory: str,
+    ignored: tuple[str, ...],
+    quiet: bool,
+    wanted: tuple[str, ...],
+    recorded: bool,
+    timeout: float,
+    form: str,
+    output: str,
+    watch: bool,
+) -> int:
     """List machines."""
     from machine.cli.context import opened_store
-    from machine.driver import load_driver
-    from machine.operations.observe import Seen, observe
-    from machine.shell.listing import HEADERS, age, natural_key, table
+    from machine.compat.filters import parse_filters
+    from machine.compat.listing import default_table, parse_format, wide_table
+    from machine.program import is_drop_in
+
+    if form and output != "table":
+        raise UsageError("--format and --output do not go together", hint="give one of them")
+    filters = parse_filters(wanted)
+    drop_in = is_drop_in()
+    if ignored and not drop_in:
+        click.echo(f"ls lists all machines; only {ignored[0]}: --filter name='^{ignored[0]}$'", err=True)
+
+    if quiet or output == "name":
+        draw: Callable[[list[Row]], str] = _names
+    elif form:
+        template = parse_format(form)
+        draw = lambda rows: template.render(rows, whole_states=not recorded)  # noqa: E731
+    else:
+        draw = {"table": default_table, "wide": wide_table, "json": _as_json, "yaml": _as_yaml}[output]
 
     with opened_store(directory) as store:
-        if quiet:
-            click.echo("".join(f"{name}\n" for name in sorted(store.machines.names(), key=natural_key)), nl=False)
-            return
-        machines = sorted(store.machines.all(), key=lambda each: natural_key(each.name))
-        if recorded:
-            seen = [Seen(machine=each, state=each.state, recorded=True, trouble=each.error or "") for each in machines]
-        else:
-            seen = observe(store, machines, load_driver, timeout=timeout)
-    now = time.time()
-    active = os.environ.get("DOCKER_HOST")
-    if output == "json":
-        click.echo(json.dumps([_as_json(each, active) for each in seen], indent=2))
-        return
-    rows: list[tuple[str, ...]] = []
-    for each in seen:
-        machine = each.machine
-        url = machine.url
-        state = str(each.state) + (f" ({age(now - machine.state_at)} ago)" if each.recorded else "")
-        engine = f"docker {each.engine}" if each.engine else (machine.engine or "" if each.recorded else "")
-        mark = "*" if url and url == active else "-"
-        rows.append((machine.name, mark, machine.spec.driver, state, url, engine, each.trouble))
-    click.echo(table(HEADERS, rows), nl=False)
+
+        def drawn() -> str:
+            machines = [each for each in store.machines.all() if filters.matches(each)]
+            if draw is _names and not filters.states:
+                return "".join(sorted(f"{each.name}\n" for each in machines))
+            return draw(_rows(store, machines, filters, recorded=recorded, timeout=timeout, drop_in=drop_in))
+
+        if not drop_in:
+            _note_unknown(store, filters)
+        if not watch:
+            click.echo(drawn(), nl=False)
+            return 0
+        try:
+            while True:
+                _redraw(drawn())
+                time.sleep(_REDRAWN_EVERY)
+        except KeyboardInterrupt:
+            return 0
 
 
-def _as_json(seen: object, active: str | None) -> dict[str, object]:
-    from machine.operations.observe import Seen
+def _rows(
+    store: Store, machines: list[Machine], filters: Filters, *, recorded: bool, timeout: float, drop_in: bool
+) -> list[Row]:
+    """What is known of machines, in the order of their names, those in other states than wanted left out."""
+    from machine.compat.listing import row
+    from machine.driver import load_driver
+    from machine.operations.observe import observe
+    from machine.operations.observe import recorded as as_recorded
+    from machine.shell.listing import natural_key
 
-    assert isinstance(seen, Seen)  # noqa: S101 - typed so that the module imports nothing heavy
-    machine = seen.machine
-    url = machine.endpoint.url if machine.endpoint else None
+    machines = sorted(machines, key=lambda each: natural_key(each.name))
+    if recorded:
+        seen = [as_recorded(each) for each in machines]
+    else:
+        seen = observe(store, machines, load_driver, timeout=timeout)
+    active, now = os.environ.get("DOCKER_HOST"), time.time()
+    rows = [row(each, active, drop_in=drop_in, now=now) for each in seen]
+    return [each for each in rows if filters.matches_state(each.confirmed)]
+
+
+def _note_unknown(store: Store, filters: Filters) -> None:
+    """Say of values that no machine can have which ones were probably meant."""
+    from machine.compat.filters import unknown_values
+    from machine.compat.states import WORDS
+    from machine.driver import driver_names
+    from machine.model import State
+
+    drivers = {*driver_names(), *(each.spec.driver for each in store.machines.all())} if filters.drivers else set()
+    for key, values, known in (
+        ("state", filters.states, {*map(str, State), *WORDS}),
+        ("driver", filters.drivers, drivers),
+    ):
+        for value, close in unknown_values(values, known):
+            click.echo(f"--filter {key}={value}: there is no such {key}; did you mean {close}?", err=True)
+
+
+def _redraw(text: str) -> None:
+    """On a terminal in the place of what was there; elsewhere after it."""
+    if sys.stdout.isatty():
+        text = "\x1b[H" + text.replace("\n", "\x1b[K\n") + "\x1b[J"
+    click.echo(text, nl=False)
+    sys.stdout.flush()
+
+
+def _names(rows: list[Row]) -> str:
+    return "".join(sorted(f"{each.seen.machine.name}\n" for each in rows))
+
+
+def _as_json(rows: list[Row]) -> str:
+    return json.dumps([_document(each) for each in rows], indent=2) + "\n"
+
+
+def _as_yaml(rows: list[Row]) -> str:
+    from ruamel.yaml import YAML
+
+    out = io.StringIO()
+    YAML(typ="safe", pure=True).dump([_document(each) for each in rows], out)
+    return out.getvalue()
+
+
+def _document(each: Row) -> dict[str, Any]:
+    seen, machine = each.seen, each.seen.machine
     return {
         "name": machine.name,
-        "active": url is not None and url == active,
+        "active": each.active,
         "driver": machine.spec.driver,
-        "state": str(seen.state),
+        "state": each.state,
         "recorded": seen.recorded,
         "recorded_at": machine.state_at,
-        "url": url,
+        "url": machine.url or None,
         "address": machine.address,
         "engine": seen.engine,
+        "labels": list(machine.spec.engine.labels),
         "trouble": seen.trouble,
     }

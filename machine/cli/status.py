@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import click
 
+from machine.errors import UsageError
+
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("names", metavar="[NAME]", nargs=-1)
 @click.option("--recorded", is_flag=True, help="What is recorded; asks nobody.")
-@click.option("-t", "--timeout", type=click.FloatRange(min=0.1), default=10, show_default=True, metavar="SECONDS")
+@click.option("-t", "--timeout", type=click.FloatRange(min=0), default=10, show_default=True, metavar="SECONDS")
 @click.pass_obj
-def command(directory: str, name: str | None, recorded: bool, timeout: float) -> None:
+def command(directory: str, names: tuple[str, ...], recorded: bool, timeout: float) -> None:
     """Print the state of a machine: one word on stdout, what else is known on stderr."""
     from machine.cli.context import meant, opened_store
+    from machine.compat.listing import row
     from machine.driver import load_driver
     from machine.operations.observe import observe
+    from machine.operations.observe import recorded as as_recorded
+    from machine.program import is_drop_in
 
+    drop_in = is_drop_in()
+    if len(names) > 1:
+        words = "Expected one machine name as an argument"
+        raise UsageError(f"Error: {words}" if drop_in else words, hint="of several: pymachine ls")
     with opened_store(directory) as store:
-        machine = meant(store, name)
-        if recorded:
-            click.echo(str(machine.state))
-            return
-        seen = observe(store, [machine], load_driver, timeout=timeout)[0]
-    click.echo(str(seen.state))
-    if seen.trouble:
+        machine = meant(store, names[0] if names else None)
+        seen = as_recorded(machine) if recorded else observe(store, [machine], load_driver, timeout=timeout)[0]
+    click.echo(row(seen, None, drop_in=drop_in).state)
+    if seen.trouble and not (recorded or drop_in):
         click.echo(f"{machine.name}: {seen.trouble}", err=True)

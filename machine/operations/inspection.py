@@ -1,6 +1,6 @@
-"""Everything that is recorded of a machine, in one document without a secret.
+"""What is recorded of a machine and docker-machine has no place for, in one document without a secret.
 
-The paths that scripts read from ``docker-machine inspect`` have the same names here.
+``inspect`` prints it beside `machine.compat.document`, under names that are not there.
 """
 
 from __future__ import annotations
@@ -9,30 +9,19 @@ import dataclasses
 from typing import Any
 
 from machine.model import Machine
-from machine.operations.hostconnection import KNOWN_HOSTS, MACHINE_KEY, pinned_keys
+from machine.operations.hostconnection import KNOWN_HOSTS, pinned_keys
 from machine.store.store import Store
 from machine.trust.sshkeys import fingerprint
 
 
 def inspection(store: Store, machine: Machine) -> dict[str, Any]:
-    """The document that ``inspect`` prints."""
-    access = machine.instance.access if machine.instance else None
+    """Our own half of what ``inspect`` prints."""
     files = store.files(machine.name)
     keys = pinned_keys(files.read(KNOWN_HOSTS))
     return {
-        "Name": machine.name,
-        "DriverName": machine.spec.driver,
-        "Driver": {
-            "MachineName": machine.name,
-            "IPAddress": machine.address or "",
-            "SSHUser": access.user if access else "",
-            "SSHPort": access.port if access else 0,
-            "SSHKeyPath": files.path(MACHINE_KEY),
-            "StorePath": store.directory,
-            "InstanceID": machine.instance.id if machine.instance else "",
-            "Options": dict(machine.spec.options),
-            "OptionSources": dict(machine.spec.sources),
-        },
+        "InstanceID": machine.instance.id if machine.instance else "",
+        "Options": dict(machine.spec.options),
+        "OptionSources": dict(machine.spec.sources),
         "State": str(machine.state),
         "StateRecordedAt": machine.state_at,
         "CreatedAt": machine.created_at,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import logging
+import queue
+import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias, TypeVar
 
 from machine.deadline import Deadline
 from machine.driver import Driver
@@ -17,7 +21,11 @@ from machine.operations.operation import Settings, command_to_go_on
 from machine.operations.tunnel import tunnel
 from machine.store.store import Store
 
-_WORKERS = 32
+_log = logging.getLogger(__name__)
+K = TypeVar("K", bound=Hashable)
+_Outcome: TypeAlias = "list[Observation] | Health | str"  # text: what went wrong
+_WORKERS = 256  # so many may be dead before the living have to wait
+_RECORD_SECONDS = 0.5
 _SETTLED = (State.RUNNING, State.STOPPED, State.GONE, State.PREEMPTED)
 
 
@@ -30,6 +38,19 @@ class Seen:
     recorded: bool = False  # nobody answered: the state is what was recorded, at machine.state_at
     engine: str | None = None
     trouble: str = ""  # one line
+    asked: bool = True  # False: there is nobody to ask, or nobody was meant to be
+    timed_out: bool = False  # the time was up before it was known
+    seconds: float = 0.0  # until it was known
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether somebody was asked and the state is what was recorded all the same."""
+        return self.asked and self.recorded
+
+
+def recorded(machine: Machine) -> Seen:
+    """A machine as it is recorded; nobody is asked."""
+    return Seen(machine=machine, state=machine.state, recorded=True, trouble=machine.error or "", asked=False)
 
 
 def observe(
@@ -40,52 +61,88 @@ def observe(
     Raises:
         Nothing about a machine: what went wrong with it is in its ``trouble``.
     """
-    deadline = Deadline(timeout)
-    pool = ThreadPoolExecutor(max_workers=_WORKERS)
-    try:
-        by_driver: dict[str, list[Machine]] = {}
-        for machine in machines:
-            if machine.instance is not None:
-                by_driver.setdefault(machine.spec.driver, []).append(machine)
-        providers = {name: pool.submit(_ask_provider, load, name, group) for name, group in by_driver.items()}
-        endpoints = {
-            machine.id: pool.submit(_ask_endpoint, store, machine, load, deadline)
-            for machine in machines
-            if machine.instance is not None and machine.endpoint is not None and machine.endpoint.route != "plain"
-        }
-        pending: list[Future[Any]] = [*providers.values(), *endpoints.values()]
-        wait(pending, timeout=deadline.remaining())
-        answers: dict[int, Observation | str] = {}
-        for name, group in by_driver.items():
-            done = providers[name].done()
-            said = providers[name].result() if done else f"the provider did not answer in {timeout:g} s"
-            for number, machine in enumerate(group):
-                answers[machine.id] = said if isinstance(said, str) else said[number]
-        seen = []
-        interrupted = store.history.interrupted()
-        for machine in machines:
-            if machine.id in interrupted:
-                seen.append(_interrupted(machine, interrupted[machine.id]))
-                continue
-            future = endpoints.get(machine.id)
-            health = future.result() if future is not None and future.done() else None
-            if future is not None and not future.done():
-                health = f"the endpoint did not answer in {timeout:g} s"
-            seen.append(_combined(machine, answers.get(machine.id), health))
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    begun, deadline = time.monotonic(), Deadline(timeout)
+    by_driver: dict[str, list[Machine]] = {}
+    for machine in machines:
+        if machine.instance is not None:
+            by_driver.setdefault(machine.spec.driver, []).append(machine)
+    jobs: dict[str | int, Callable[[], _Outcome]] = {
+        driver: functools.partial(_ask_provider, load, driver, group) for driver, group in by_driver.items()
+    }
+    for machine in machines:
+        if machine.instance is not None and machine.endpoint is not None and machine.endpoint.route != "plain":
+            jobs[machine.id] = functools.partial(_ask_endpoint, store, machine, load, deadline)
+    answers = _side_by_side(jobs, deadline)
+    late = _Answer(f"no answer in {timeout:g} s", begun + timeout)
+    interrupted = store.history.interrupted()
+    places = {machine.id: place for group in by_driver.values() for place, machine in enumerate(group)}
+    seen = []
+    for machine in machines:
+        if machine.id in interrupted:
+            seen.append(_interrupted(machine, interrupted[machine.id]))
+        elif machine.instance is None:
+            seen.append(recorded(machine))
+        else:
+            provider = answers.get(machine.spec.driver, late)
+            endpoint = answers.get(machine.id, late) if machine.id in jobs else None
+            one = _combined(machine, provider.outcome, places[machine.id], endpoint.outcome if endpoint else None)
+            timed_out = provider is late or (endpoint is late and one.state is State.UNKNOWN)
+            at = max(provider.at, endpoint.at if endpoint else begun)
+            seen.append(dataclasses.replace(one, timed_out=timed_out, seconds=at - begun))
     _record(store, seen)
     return seen
 
 
-def _ask_provider(load: Callable[[str], Driver], name: str, group: Sequence[Machine]) -> list[Observation] | str:
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    outcome: _Outcome
+    at: float
+
+
+def _side_by_side(jobs: Mapping[K, Callable[[], _Outcome]], deadline: Deadline) -> dict[K, _Answer]:
+    """What came of jobs before the time was up; nobody waits for the others, not even the end of the process.
+
+    That is why these are threads of our own: Python joins those of an executor before it ends, and a name that does
+    not resolve, or a provider's library, can take minutes.
+    """
+    todo: queue.SimpleQueue[tuple[K, Callable[[], _Outcome]]] = queue.SimpleQueue()
+    for job in jobs.items():
+        todo.put(job)
+    answers: dict[K, _Answer] = {}
+    changed = threading.Condition()
+
+    def work() -> None:
+        while not deadline.passed:
+            try:
+                key, job = todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                outcome = job()
+            except Exception as error:  # noqa: BLE001 - a driver that is broken takes no other's machines down
+                _log.exception("asking %s", key)
+                outcome = f"{type(error).__name__}: {error}"
+            with changed:
+                if not deadline.passed:
+                    answers[key] = _Answer(outcome, time.monotonic())
+                    changed.notify()
+
+    for _ in range(min(len(jobs), _WORKERS)):
+        threading.Thread(target=work, daemon=True).start()
+    with changed:
+        changed.wait_for(lambda: len(answers) == len(jobs), timeout=deadline.remaining())
+        return dict(answers)
+
+
+def _ask_provider(load: Callable[[str], Driver], name: str, group: Sequence[Machine]) -> _Outcome:
     try:
-        return load(name).observe([machine.instance for machine in group if machine.instance is not None])
+        said = load(name).observe([machine.instance for machine in group if machine.instance is not None])
     except PymachineError as error:
         return str(error)
+    return said if len(said) == len(group) else f"the driver {name} answered for {len(said)} of {len(group)} machines"
 
 
-def _ask_endpoint(store: Store, machine: Machine, load: Callable[[str], Driver], deadline: Deadline) -> Health | str:
+def _ask_endpoint(store: Store, machine: Machine, load: Callable[[str], Driver], deadline: Deadline) -> _Outcome:
     assert machine.instance is not None  # noqa: S101 - the caller chose these
     assert machine.endpoint is not None  # noqa: S101 - the caller chose these
     try:
@@ -106,16 +163,14 @@ def _ask_endpoint(store: Store, machine: Machine, load: Callable[[str], Driver],
 
 def _interrupted(machine: Machine, kind: str) -> Seen:
     trouble = f"{kind} was interrupted; go on: {command_to_go_on(kind, machine.name)}"
-    return Seen(machine=machine, state=State.ERROR, recorded=True, trouble=trouble)
+    return Seen(machine=machine, state=State.ERROR, recorded=True, trouble=trouble, asked=False)
 
 
-def _combined(machine: Machine, provider: Observation | str | None, health: Health | str | None) -> Seen:
+def _combined(machine: Machine, provider: _Outcome, place: int, health: _Outcome | None) -> Seen:
     """The provider's word on the state; where the host is all there is, the endpoint's."""
-    if provider is None:  # no instance yet: the record is all there is
-        return Seen(machine=machine, state=machine.state, recorded=True, trouble=machine.error or "")
-    if isinstance(provider, str):
-        return Seen(machine=machine, state=machine.state, recorded=True, trouble=provider)
-    state, trouble = provider.state, provider.detail
+    if not isinstance(provider, list):
+        return Seen(machine=machine, state=machine.state, recorded=True, trouble=str(provider))
+    state, trouble = provider[place].state, provider[place].detail
     if machine.state in (State.ERROR, State.CREATING) and state is State.RUNNING:
         # Its create has not ended well: an instance that runs is not yet a machine that can be used.
         return Seen(machine=machine, state=machine.state, trouble=machine.error or "")
@@ -132,10 +187,19 @@ def _combined(machine: Machine, provider: Observation | str | None, health: Heal
 
 
 def _record(store: Store, seen: Sequence[Seen]) -> None:
+    """Remember what was seen, where that can be done at once: who only looks is not kept waiting by who writes."""
     if store.database.read_only:
         return
+    new = []
     for each in seen:
         # An operation that is under way records its own states.
         fresh = time.time() - each.machine.state_at > 60.0 or each.state is not each.machine.state
         if not each.recorded and fresh and each.state in _SETTLED and each.machine.state is not State.CREATING:
-            store.machines.record_observed(each.machine, each.state)
+            new.append((each.machine, each.state))
+    if new:
+        _side_by_side({"record": functools.partial(_write, store, new)}, Deadline(_RECORD_SECONDS))
+
+
+def _write(store: Store, new: Sequence[tuple[Machine, State]]) -> str:
+    store.machines.record_observed(*new)
+    return ""

@@ -50,12 +50,13 @@ class Machines:
         """The names alone."""
         return [row["name"] for row in self._database.read("SELECT name FROM machines ORDER BY name")]
 
-    def record_observed(self, machine: Machine, state: State) -> None:
-        """Record a state that was seen, unless an operation has recorded another one since ``machine`` was read."""
+    def record_observed(self, *seen: tuple[Machine, State]) -> None:
+        """Record states that were seen, but those that an operation has recorded since the machine was read."""
+        at = time.time()
         with self._database.write() as db:
-            db.execute(
+            db.executemany(
                 "UPDATE machines SET state = ?, state_at = ? WHERE id = ? AND state_at = ?",
-                (state.value, time.time(), machine.id, machine.state_at),
+                [(state.value, at, machine.id, machine.state_at) for machine, state in seen],
             )
 
 

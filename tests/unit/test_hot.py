@@ -152,8 +152,16 @@ def test_an_ipv6_machine_has_a_bracketed_url_and_a_plain_address(filled: Store) 
     assert 'export DOCKER_HOST="tcp://[2001:db8::7]:2376"' in str(answered("env", "six"))
 
 
-def test_names_are_listed_in_the_order_of_ls(filled: Store) -> None:
-    assert answered("ls", "-q") == "default\nnew\nsix\nstopped\nweb\nweb9\nweb10\n"
+def test_names_are_listed_in_the_order_of_their_bytes(filled: Store) -> None:
+    assert answered("ls", "-q") == "default\nnew\nsix\nstopped\nweb\nweb10\nweb9\n"
+
+
+@pytest.mark.parametrize("argv", [["ls", "--recorded"], ["status", "--recorded", "web"]], ids=" ".join)
+def test_docker_machines_words_are_left_to_the_rest(
+    filled: Store, argv: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/local/bin/docker-machine", *argv])
+    assert answered("-s", filled.directory, *argv) is None
 
 
 def test_the_active_machine_is_the_one_that_docker_host_points_at(

@@ -11,6 +11,7 @@ and the length of what is printed are bounded. Whatever is wrong is a `TemplateE
 """
 
 from machine.compat.gotemplate.evaluate import Template
+from machine.compat.gotemplate.functions import to_json
 from machine.compat.gotemplate.values import Header, Named, Struct, TemplateError
 
-__all__ = ["Header", "Named", "Struct", "Template", "TemplateError"]
+__all__ = ["Header", "Named", "Struct", "Template", "TemplateError", "to_json"]

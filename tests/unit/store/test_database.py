@@ -204,7 +204,7 @@ def test_a_read_only_store_answers_reads_and_refuses_writes(store: Store) -> Non
         store = Store(sys.argv[1])
         print(store.database.read_only, store.machines.get("web").address)
         try:
-            store.machines.record_observed(store.machines.get("web"), State.STOPPED)
+            store.machines.record_observed((store.machines.get("web"), State.STOPPED))
         except StoreError as error:
             print(error)
         """,
@@ -221,7 +221,7 @@ def test_a_read_only_store_shows_what_a_killed_process_had_only_in_its_log(store
         from machine.store.store import Store
         from machine.model import State
         store = Store(sys.argv[1])
-        store.machines.record_observed(store.machines.get("web"), State.STOPPED)
+        store.machines.record_observed((store.machines.get("web"), State.STOPPED))
         os.kill(os.getpid(), 9)
         """,
         store.directory,
@@ -271,7 +271,7 @@ def test_a_kill_in_the_middle_of_a_write_leaves_a_store_that_works(store: Store)
         """
     with started(code, store.directory):
         pass  # killed here
-    store.machines.record_observed(store.machines.get("web"), State.STOPPED)
+    store.machines.record_observed((store.machines.get("web"), State.STOPPED))
     again = Store(store.directory)
     assert again.machines.get("web").state is State.STOPPED
     again.close()
