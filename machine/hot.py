@@ -72,7 +72,7 @@ def _rows(directory: str, sql: str, parameters: tuple[str, ...] = ()) -> list[tu
     try:
         import _sqlite3 as sqlite3  # what sqlite3 is made of, without the dates it could convert: a tenth of our time
     except ImportError:
-        import sqlite3
+        import sqlite3  # type: ignore[no-redef]
 
     from machine.store.schema import VERSION
 

@@ -6,10 +6,13 @@ JSON doubles the time for 10,000 machines); the rest of a machine is JSON. No co
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 
-Migration = Callable[[sqlite3.Connection], None]
+TYPE_CHECKING = False  # the hot path reads VERSION here, and `typing` and `sqlite3` would be a fifth of its time
+if TYPE_CHECKING:
+    import sqlite3
+
+Migration = Callable[["sqlite3.Connection"], None]
 
 
 def _first_tables(db: sqlite3.Connection) -> None:
