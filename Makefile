@@ -24,16 +24,19 @@ system:
 test-system:
 	@tests/testbed/debian-packages.sh $(SYSTEM) $(TESTS)
 
+# With the pip of today: the script that an older one writes imports `re`, a quarter of what `pymachine env` takes.
+$(BIN)/python: | system
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+
 # A wheel is built from a clean tree: build/ keeps files that were deleted.
-install: system
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+install: system $(BIN)/python
 	@rm -rf build *.egg-info
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check .
 	@rm -rf build *.egg-info
 	@echo "Installed: $(BIN)/pymachine"
 
-dev: test-system
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+dev: test-system $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 
 demo: install
