@@ -19,6 +19,10 @@ def aligned(lines: list[tuple[str, ...]] | list[list[str]]) -> str:
 
     A column goes on as long as lines have a cell in it that is not their last: one that has fewer cells ends it.
     """
+    if len(set(map(len, lines))) == 1:  # nearly always, and a quarter of the time
+        *padded, _ = zip(*lines, strict=True)
+        form = "".join([f"%-{max(_NARROWEST, max(map(len, column)) + _PAD)}s" for column in padded]) + "%s\n"
+        return "".join([form % tuple(line) for line in lines])
     out = [list(line) for line in lines]
     for column in range(max(map(len, out), default=0)):
         start = 0
