@@ -14,7 +14,7 @@ from benchmarks.lab import Lab
 from benchmarks.row import Row
 from benchmarks.timing import interleaved, timed
 
-_TURNS_PER_RUN = 8  # each takes some 10 ms
+_TURNS_PER_RUN = 12  # each takes some 10 ms
 _MACHINES = 10_000
 _URL = "tcp://192.0.2.1:2376"
 _READ_AND_FORMAT = str(Path(__file__).with_name("read_and_format.py"))
@@ -52,7 +52,7 @@ def recorded(lab: Lab) -> Iterator[Row]:
         return float(said) * 1000
 
     samples = interleaved(
-        lab.runs * 2,
+        lab.runs * 4,
         {
             "env": functools.partial(timed, [lab.pymachine, "env", "m1"], environ=environ, scale=1000),
             "script": read_and_format,

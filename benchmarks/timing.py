@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 
 def interleaved(turns: int, cases: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """Call each once per turn, every other turn in the opposite order; what they return, by name."""
+    """Call each once per turn, in each turn another one first; what they return, by name."""
     samples: dict[str, list[float]] = {name: [] for name in cases}
+    names = list(cases)
     for turn in range(turns):
-        for name in list(cases)[:: -1 if turn % 2 else 1]:
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
             samples[name].append(cases[name]())
     return samples
 
@@ -26,7 +28,7 @@ def timed(
         stdin: a file.
 
     Raises:
-        subprocess.CalledProcessError: it failed; what it said is in the message of `explain`.
+        subprocess.CalledProcessError: it failed; ``stderr`` is what it said.
     """
     with open(stdin, "rb") as source:
         begun = time.perf_counter()
