@@ -51,7 +51,8 @@ class Access:
     host_keys: tuple[str, ...] = ()
     # True: the machine's own key is already accepted. False: the operator's keys log in first and introduce it.
     machine_key_installed: bool = True
-    # The operator's private key for that first login; None: what ssh would use (agent, ~/.ssh/config, defaults).
+    # The operator's private key for that first login; a relative path is below the machine's own directory (a key that
+    # was taken over). None: what ssh would use (agent, ~/.ssh/config, defaults).
     identity_file: str | None = None
     # The host key the operator vouched for, as "SHA256:…"; checked at first contact when host_keys is empty.
     host_key_fingerprint: str | None = None
@@ -124,7 +125,7 @@ class Endpoint:
 
     @property
     def given(self) -> bool:
-        """Whether it is somebody else's: no agent of ours, and no host to reach."""
+        """Whether it is somebody else's: no agent of ours."""
         return self.route in ("given", "plain")
 
     @property
@@ -154,6 +155,12 @@ class Machine:
     def url(self) -> str:
         """The endpoint's URL; empty while there is none."""
         return self.endpoint.url if self.endpoint else ""
+
+    @property
+    def has_host(self) -> bool:
+        """Whether there is a host to log in to: of an endpoint that was given alone, no user was ever known."""
+        given = self.endpoint is not None and self.endpoint.given
+        return not given or (self.instance is not None and self.instance.access.user is not None)
 
     @property
     def address(self) -> str | None:

@@ -76,6 +76,18 @@ class Uninstalled:
     kept: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgraded:
+    """What an upgrade says at its end."""
+
+    kind: str  # of the engine
+    before: str  # its versions
+    after: str
+    package: str
+    package_version: str
+    changed: bool
+
+
 def converge(
     channel: Channel,
     wanted: Mapping[str, Any],
@@ -149,6 +161,24 @@ def uninstall(
     result, _ = talk.run("uninstall", wanted, None, None, root)
     try:
         return Uninstalled(removed=tuple(map(str, result["removed"])), kept=tuple(map(str, result["kept"])))
+    except (KeyError, TypeError) as error:
+        raise _protocol(f"its result cannot be understood: {error!r}") from error
+
+
+def upgrade(channel: Channel, wanted: Mapping[str, Any], *, emit: Emit, sudo: bool = False) -> Upgraded:
+    """Upgrade the engine by the host's package manager; the agent's service need not be there, and is left alone.
+
+    Args:
+        wanted: store and machine, so that nobody upgrades another's; environment, deadline.
+
+    Raises:
+        BootstrapFailed: see `converge`.
+    """
+    talk = _Conversation(channel, emit, sudo, agent_bundle())
+    result, _ = talk.run("upgrade", wanted, None, None, "/")
+    try:
+        texts = {name: str(result[name]) for name in ("kind", "before", "after", "package", "package_version")}
+        return Upgraded(**texts, changed=bool(result["changed"]))
     except (KeyError, TypeError) as error:
         raise _protocol(f"its result cannot be understood: {error!r}") from error
 

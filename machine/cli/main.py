@@ -17,19 +17,24 @@ _COMMANDS = (
     "create",
     "env",
     "gc",
+    "help",
     "inspect",
     "ip",
     "kill",
     "ls",
+    "mount",
     "provision",
+    "regenerate-certs",
     "restart",
     "rm",
+    "scp",
     "shell-init",
     "ssh",
     "start",
     "status",
     "stop",
     "tunnel",
+    "upgrade",
     "url",
     "use",
     "version",
@@ -62,6 +67,14 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    from machine.cli.version import version_line
+
+    if value:
+        click.echo(version_line())
+        ctx.exit()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "-s",
@@ -71,7 +84,9 @@ class LazyGroup(click.Group):
 )
 @click.option("-D", "--debug", is_flag=True, help="Show on stderr what goes into the log files. [env: MACHINE_DEBUG]")
 @global_flags
-@click.version_option(None, "-v", "--version", message="pymachine version %(version)s", package_name="pymachine-cli")
+@click.option(
+    "-v", "--version", is_flag=True, expose_value=False, is_eager=True, callback=_show_version, help="Show the version."
+)
 @click.pass_context
 def main(ctx: click.Context, storage_path: str | None, debug: bool) -> None:
     """Turn any host into a secured container host, and switch your shell to it.

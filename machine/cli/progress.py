@@ -24,6 +24,8 @@ _TITLES = {
     "endpoint": "Verifying the endpoint",
     "reboot": "Rebooting the host",
     "return": "Waiting for the host",
+    "upgrade": "Upgrading the engine",
+    "client": "Making a client certificate",
     "uninstall": "Taking the agent off the host",
     "forget": "Forgetting the machine",
 }

@@ -7,8 +7,9 @@ import shutil
 
 import click
 
-from machine.errors import DriverError, NotRunning, PreCheckFailed
-from machine.model import Machine, State
+from machine.errors import NotRunning, PreCheckFailed
+from machine.model import Machine
+from machine.operations.sshoptions import ssh_host
 from machine.program import is_drop_in
 
 
@@ -30,40 +31,16 @@ def command(directory: str, name: str | None, arguments: tuple[str, ...]) -> Non
 
 
 def ssh_arguments(machine: Machine, files: str) -> list[str]:
-    """What ssh is told: our key only, and no other host key than the pinned one.
-
-    Raises:
-        DriverError: there never was a host to log in to.
-        NotRunning: the host does not run.
-    """
-    if machine.endpoint is not None and machine.endpoint.given:
-        raise DriverError(
-            f"the driver {machine.spec.driver} has no host to log in to",
-            machine=machine.name,
-            hint=f"only its endpoint is known: pymachine url {machine.name}",
-        )
-    if machine.instance is None or machine.state is State.STOPPED:
-        message = f'Host "{machine.name}" is not running'
-        raise NotRunning(f"Cannot run SSH command: {message}" if is_drop_in() else message, machine=machine.name)
-    access = machine.instance.access
-    options = {
-        "UserKnownHostsFile": _quoted(os.path.join(files, "known_hosts")),
-        "GlobalKnownHostsFile": "none",
-        "StrictHostKeyChecking": "yes",
-        "HostKeyAlias": machine.name,
-        "IdentitiesOnly": "yes",
-        "LogLevel": "ERROR",
-    }
-    line = [part for key, value in options.items() for part in ("-o", f"{key}={value}")]
-    if access.machine_key_installed:
-        line += ["-i", os.path.join(files, "id_ed25519")]
-    elif access.identity_file:
-        line += ["-i", access.identity_file]
-    if access.port is not None:
-        line += ["-p", str(access.port)]
-    user = f"{access.user}@" if access.user else ""
-    return [*line, f"{user}{access.host}"]
-
-
-def _quoted(path: str) -> str:
-    return f'"{path}"' if " " in path else path
+    """What ssh is told; raises as `ssh_host` does."""
+    try:
+        host = ssh_host(machine, files)
+    except NotRunning as error:
+        if is_drop_in():
+            error.message = f"Cannot run SSH command: {error.message}"
+        raise
+    line = [part for key, value in host.options for part in ("-o", f"{key}={value}")]
+    if host.identity_file:
+        line += ["-i", host.identity_file]
+    if host.port is not None:
+        line += ["-p", str(host.port)]
+    return [*line, f"{host.user}@{host.host}" if host.user else host.host]

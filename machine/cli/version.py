@@ -5,7 +5,17 @@ from __future__ import annotations
 import click
 
 from machine.errors import EndpointUnverified
+from machine.program import DROP_IN, NAME, is_drop_in
 from machine.version import VERSION
+
+
+def version_line() -> str:
+    """What is said under the name that was called."""
+    if not is_drop_in():
+        return f"{NAME} version {VERSION}"
+    # Its last release, whose behaviour this is, and that release's commit; ours after a plus, which by the rules of
+    # version numbers makes it neither older nor newer.
+    return f"{DROP_IN} version 0.16.2+pymachine.{VERSION}, build b170508b"
 
 
 @click.command()
@@ -14,7 +24,7 @@ from machine.version import VERSION
 def command(directory: str, name: str | None) -> None:
     """Print the version of pymachine or, with a name, of that machine's engine."""
     if name is None:
-        click.echo(f"pymachine version {VERSION}")
+        click.echo(version_line())
         return
     from machine.cli.context import opened_store
     from machine.driver import load_driver

@@ -70,6 +70,11 @@ def ensure_client_certificate(store: Store, files: Files, machine: str, authorit
         files.write("ca.pem", authority.pem, PUBLIC)
     elif _usable(files):
         return
+    new_client_certificate(store, files, machine, authority)
+
+
+def new_client_certificate(store: Store, files: Files, machine: str, authority: Authority) -> None:
+    """A new key and certificate for the client of a machine."""
     user = f"{getpass.getuser()}@{platform.node()}"
     pair = new_client(authority, store=store.id, machine=machine, user=user)
     files.write("key.pem", pair.key)

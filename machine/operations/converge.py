@@ -56,6 +56,8 @@ def converge_host(
     wanted = wanted_document(op, machine, connection.user)
     wanted["endpoint"]["take"] = take_port
     wanted["certificate"] = {"ca": authority.pem.decode(), "names": names}
+    if op.kind == "regenerate-certs":
+        wanted["certificate"]["renew"] = True
     sudo = connection.user != "root"
     with connection.open(bootstrap_command(sudo), op.deadline) as channel:
         host = session.converge(

@@ -100,7 +100,7 @@ def open_connection(
         user=access.user,
         deadline=deadline,
         machine_key=store.files(machine.name).path(MACHINE_KEY) if access.machine_key_installed else None,
-        identity_file=access.identity_file,
+        identity_file=store.files(machine.name).path(access.identity_file) if access.identity_file else None,
         pinned=_pinned(store, machine),
         fingerprint=access.host_key_fingerprint,
         accept_first=machine.spec.host_key_policy == "first-use",

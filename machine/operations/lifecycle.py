@@ -23,7 +23,7 @@ def start(store: Store, machine: Machine, driver: Driver, settings: Settings) ->
         PymachineError: a step failed; ``start`` again goes on.
     """
     _require(driver, machine, driver.capabilities.stop, "start")
-    instance = _finished(store, machine)
+    instance = finished(store, machine)
     with _operation(store, machine, "start", settings) as op:
         with op.step("instance") as step:
             store.journal.record_state(op.entry, State.STARTING)
@@ -47,7 +47,7 @@ def stop(store: Store, machine: Machine, driver: Driver, settings: Settings, *, 
     """
     kind = "kill" if at_once else "stop"
     _require(driver, machine, driver.capabilities.stop, kind)
-    instance = _finished(store, machine)
+    instance = finished(store, machine)
     with _operation(store, machine, kind, settings) as op:
         with op.step("instance") as step:
             store.journal.record_state(op.entry, State.STOPPING)
@@ -64,7 +64,7 @@ def restart(store: Store, machine: Machine, driver: Driver, settings: Settings) 
     """
     by_host = driver.capabilities.restarts_itself
     _require(driver, machine, driver.capabilities.restart or by_host, "restart")
-    instance = _finished(store, machine)
+    instance = finished(store, machine)
     with _operation(store, machine, "restart", settings) as op:
         if by_host:
             reboot_host(op, machine, driver)
@@ -93,7 +93,7 @@ def provision(
         PymachineError: a step failed; ``provision`` again goes on.
     """
     _require(driver, machine, driver.capabilities.host, "provision")
-    _finished(store, machine)
+    finished(store, machine)
     if machine.state is State.STOPPED:
         raise NotRunning(
             f'"{machine.name}" is recorded as stopped', machine=machine.name, hint=f"pymachine start {machine.name}"
@@ -113,7 +113,7 @@ def _require(driver: Driver, machine: Machine, can: bool, verb: str) -> None:
         )
 
 
-def _finished(store: Store, machine: Machine) -> Instance:
+def finished(store: Store, machine: Machine) -> Instance:
     """The instance of a machine whose create has ended well.
 
     Raises:

@@ -40,6 +40,10 @@ def run(source: BinaryIO, sink: BinaryIO, offer: dict[str, Any], sha256: str, da
             from machine.agent.converge.uninstall import uninstall as remove
 
             wire.finish(remove(host, wire, str(wanted["store"]), str(wanted["machine"])))
+        elif wanted.get("action") == "upgrade":
+            from machine.agent.converge.upgrade import upgrade
+
+            wire.finish(upgrade(host, wire, wanted))
         else:
             from machine.agent.converge.flow import Agent, converge
 

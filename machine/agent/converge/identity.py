@@ -22,7 +22,7 @@ def ensure(host: Host, wire: Wire, state: State, wanted: dict[str, Any], now: fl
     """Key, certificate and CA as wanted; what was changed, for people.
 
     Args:
-        wanted: ``names`` for the certificate, and ``ca`` in PEM.
+        wanted: ``names`` for the certificate, and ``ca`` in PEM; ``renew``: also where the one there is good.
         now: by the operator's clock; the host's may be wrong.
 
     Raises:
@@ -65,6 +65,8 @@ def _stale(host: Host, state: State, wanted: dict[str, Any], now: float) -> str 
     begin, end = record["not_before"], record["not_after"]
     if now > begin + (end - begin) * 2 / 3:
         return "in the last third of its life"
+    if wanted.get("renew"):
+        return "a new one was asked for"
     return None
 
 

@@ -35,7 +35,7 @@ def install_engine(host: Host, wire: Wire, wanted: dict[str, Any]) -> tuple[str,
     Raises:
         Failed: ``engine-install``, ``engine-repository``, ``engine-key`` or ``engine-version``, with what was said.
     """
-    apt = _manager(host, wire)
+    apt = manager(host, wire)
     await_cloud_init(host, wire)
     apt.repair()
     if wanted["source"] != "distribution":
@@ -95,7 +95,12 @@ def await_cloud_init(host: Host, wire: Wire) -> None:
         wire.warn(f"cloud-init ended with an error: {ran.last_words()}")
 
 
-def _manager(host: Host, wire: Wire) -> Apt:
+def manager(host: Host, wire: Wire) -> Apt:
+    """The host's package manager.
+
+    Raises:
+        Failed: ``engine-install``: it is none that is known.
+    """
     if host.has("apt-get"):
         return Apt(host, wire)
     raise Failed(
@@ -126,7 +131,7 @@ class Apt:
         complaint = ""
         if not self._has_candidate():
             refreshed = True
-            complaint = self._refresh()
+            complaint = self.refresh()
             if not self._has_candidate():
                 what = "cannot be reached" if complaint else f"have no {self._ENGINE}"
                 raise Failed(
@@ -177,7 +182,7 @@ class Apt:
         arguments = ("--no-install-recommends", "--no-remove", *packages, *self._NEEDED)
         ran = self.get("install", *arguments, watch=True)
         if ran.code != 0 and not refreshed:
-            self._refresh()  # the lists were old: what they name is no longer there
+            self.refresh()  # the lists were old: what they name is no longer there
             ran = self.get("install", *arguments, watch=True)
         if ran.code != 0:
             raise Failed("engine-install", "installing the container engine failed", ran.last_words(4), _HINT)
@@ -186,7 +191,7 @@ class Apt:
         policy = self._host.run("apt-cache", "policy", self._ENGINE).out
         return "Candidate:" in policy and "Candidate: (none)" not in policy
 
-    def _refresh(self) -> str:
+    def refresh(self) -> str:
         """Fetch the lists; what apt complained about. Not an error by itself: one of several sources may be broken."""
         self._wire.progress("refreshing the package lists")
         return self.get("update").last_complaint(4)

@@ -1,0 +1,40 @@
+"""``pymachine upgrade``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from machine.bootstrap.session import Upgraded
+    from machine.driver import Driver
+    from machine.model import Machine
+    from machine.operations.operation import Settings
+    from machine.store.store import Store
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.pass_obj
+def command(directory: str, names: tuple[str, ...]) -> int:
+    """Upgrade the engines of machines by their own package managers; a stopped machine is started.
+
+    Containers stop while their engine restarts, unless its live-restore is on.
+    """
+    from machine.cli.several import run_on
+    from machine.operations.upgrade import upgrade
+
+    said: dict[str, Upgraded] = {}
+
+    def action(store: Store, machine: Machine, driver: Driver, settings: Settings) -> Machine:
+        upgraded, said[machine.name] = upgrade(store, machine, driver, settings)
+        return upgraded
+
+    def line(machine: Machine) -> str:
+        done = said[machine.name]
+        if not done.changed:
+            return f"{machine.name} has the newest engine of its package sources: {done.after}. Nothing to do."
+        return f"{machine.name} is upgraded from {done.before} to {done.after}."
+
+    return run_on(directory, names, "upgrade", action, line)

@@ -1,0 +1,152 @@
+"""Files to and from machines by the operator's own scp or rsync, and a host's directory by its sshfs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from machine.errors import UsageError
+from machine.operations.sshoptions import SshHost, ssh_config
+
+_LOCAL = "localhost"
+_USERS_CONFIGURATION = ("~/.ssh/config", "/etc/ssh/ssh_config")
+
+Look = Callable[[str], SshHost]
+"""The host of the machine of this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One end of a copy."""
+
+    path: str
+    machine: str | None = None  # None: this computer
+    user: str | None = None  # None: the machine's
+
+
+def parse_place(text: str) -> Place:
+    """``[[user@]machine:]path``; ``localhost:path`` is this computer, also where the path has a colon."""
+    head, colon, path = text.partition(":")
+    if not colon or "/" in head:
+        return Place(text)
+    user, at, machine = head.rpartition("@")
+    if machine == _LOCAL:
+        return Place(path)
+    return Place(path, machine, user if at else None)
+
+
+def copy(
+    source: Place, target: Place, look: Look, *, recursive: bool = False, delta: bool = False, quiet: bool = False
+) -> int:
+    """Run scp, or rsync, with what is known of the machines; its exit code.
+
+    Args:
+        delta: by rsync: only what differs is sent.
+
+    Raises:
+        UsageError: the program is not there, or rsync would have to copy between two machines.
+        DriverError, NotRunning, MachineNotFound: from ``look``.
+    """
+    program = require("rsync" if delta else "scp", "scp")
+    both = source.machine is not None and target.machine is not None
+    if delta and both:
+        raise UsageError("rsync cannot copy between two machines", hint="leave -d/--delta away")
+    hosts = {place.machine: look(place.machine) for place in (source, target) if place.machine is not None}
+    names = _names(list(hosts.values()))
+    ends = [_argument(place, names) for place in (source, target)]
+    with _configuration([(names[host.machine], host) for host in hosts.values()]) as config:
+        if delta:
+            line = [program, "-e", f"ssh -F {config}", *([] if quiet else ["--progress"])]
+        else:
+            line = [program, "-F", config, *(["-3"] if both else []), *(["-q"] if quiet else [])]
+        return _run([*line, *(["-r"] if recursive else []), "--", *ends])
+
+
+def mount(host: SshHost, user: str | None, path: str, mountpoint: str) -> int:
+    """Mount a directory of a host by sshfs; its exit code.
+
+    Raises:
+        UsageError: there is no sshfs on this computer.
+    """
+    program = require("sshfs", "mount")
+    options = dict(host.options)
+    if host.identity_file:
+        options["IdentityFile"] = host.identity_file
+    if host.port is not None:
+        options["port"] = str(host.port)
+    login = user or host.user
+    name = f"[{host.host}]" if ":" in host.host else host.host
+    line = [program, *(part for key, value in options.items() for part in ("-o", f"{key}={_escaped(value)}"))]
+    return _run([*line, f"{login}@{name}:{path}" if login else f"{name}:{path}", mountpoint])
+
+
+def unmount(mountpoint: str) -> int:
+    """Unmount what `mount` mounted; the exit code.
+
+    Raises:
+        UsageError: this computer has no fusermount.
+    """
+    program = shutil.which("fusermount3") or require("fusermount", "mount")
+    return _run([program, "-u", mountpoint])
+
+
+def require(program: str, feature: str) -> str:
+    """The path of a program of this computer.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    found = shutil.which(program)
+    if found is None:
+        raise UsageError(
+            f"You must have a copy of the {program} binary locally to use the {feature} feature",
+            hint=f"install the package {'openssh-client' if program == 'scp' else program} on this computer",
+        )
+    return found
+
+
+def _names(hosts: Sequence[SshHost]) -> dict[str, str]:
+    """How a program calls each host: as the operator's configuration knows it, unless two would have one name."""
+    called = [host.host for host in hosts]
+    return {host.machine: host.host if called.count(host.host) == 1 else host.machine for host in hosts}
+
+
+def _argument(place: Place, names: dict[str, str]) -> str:
+    if place.machine is None:
+        plain = place.path.startswith("/") or ":" not in place.path
+        return place.path if plain else f"./{place.path}"
+    name = names[place.machine]
+    host = f"[{name}]" if ":" in name else name
+    return f"{place.user}@{host}:{place.path}" if place.user else f"{host}:{place.path}"
+
+
+@contextlib.contextmanager
+def _configuration(hosts: Sequence[tuple[str, SshHost]]) -> Iterator[str]:
+    descriptor, path = tempfile.mkstemp(prefix="pymachine-ssh-")  # mode 0600
+    try:
+        users = [each for each in map(os.path.expanduser, _USERS_CONFIGURATION) if os.path.exists(each)]
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(ssh_config(hosts, users))
+        yield path
+    finally:
+        os.unlink(path)
+
+
+def _run(line: Sequence[str]) -> int:
+    """Run it on this terminal; a Ctrl-C reaches it, too, and it says how it ended."""
+    with subprocess.Popen(line) as process:
+        while True:
+            try:
+                code = process.wait()
+                return code if code >= 0 else 128 - code
+            except KeyboardInterrupt:
+                continue
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace(",", "\\,")
