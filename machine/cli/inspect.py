@@ -30,7 +30,8 @@ def command(directory: str, names: tuple[str, ...], form: str) -> None:
         raise UsageError(f"Error: {words}" if is_drop_in() else words, hint="one at a time: pymachine inspect NAME")
     with opened_store(directory) as store:
         machine = meant(store, names[0] if names else None)
-        document = {**host_document(machine, paths_of(store, machine)), **inspection(store, machine)}
+        shape = host_document(machine, paths_of(store, machine), drop_in=is_drop_in())
+        document = {**shape, **inspection(store, machine)}
     if not form:
         click.echo(to_json(document, indent=4, in_order=True))
         return

@@ -132,11 +132,18 @@ def _rows(
 def _note_unknown(store: Store, filters: Filters) -> None:
     """Say of values that no machine can have which ones were probably meant."""
     from machine.compat.filters import unknown_values
+    from machine.compat.names import DRIVERS
     from machine.compat.states import WORDS
     from machine.driver import driver_names
     from machine.model import State
 
-    drivers = {*driver_names(), *(each.spec.driver for each in store.machines.all())} if filters.drivers else set()
+    drivers: set[str] = set()
+    if filters.drivers:
+        drivers = {
+            *driver_names(),
+            *(row.name for row in DRIVERS),
+            *(each.spec.driver for each in store.machines.all()),
+        }
     for key, values, known in (
         ("state", filters.states, {*map(str, State), *WORDS}),
         ("driver", filters.drivers, drivers),

@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from machine.compat.names import DRIVERS
 from machine.model import EngineSpec, Machine
 from machine.operations.hostconnection import MACHINE_KEY
 from machine.store.store import Store
@@ -44,12 +45,23 @@ def paths_of(store: Store, machine: Machine) -> Paths:
     )
 
 
-def host_document(machine: Machine, paths: Paths) -> dict[str, Any]:
-    """The host as docker-machine would have recorded it."""
+def driver_name(driver: str, *, drop_in: bool) -> str:
+    """What a driver is called: under docker-machine's name as that calls its own driver for the same provider."""
+    if not drop_in or any(each.name == driver for each in DRIVERS):
+        return driver
+    return next((each.name for each in DRIVERS if each.now == driver), driver)
+
+
+def host_document(machine: Machine, paths: Paths, *, drop_in: bool = False) -> dict[str, Any]:
+    """The host as docker-machine would have recorded it.
+
+    Args:
+        drop_in: by its names of drivers.
+    """
     return {
         "ConfigVersion": CONFIG_VERSION,
         "Driver": _driver(machine, paths),
-        "DriverName": machine.spec.driver,
+        "DriverName": driver_name(machine.spec.driver, drop_in=drop_in),
         "HostOptions": {
             "Driver": "",
             "Memory": 0,
@@ -78,6 +90,9 @@ def _driver(machine: Machine, paths: Paths) -> dict[str, Any]:
         "SwarmDiscovery": "",
     }
     own = {_field(name): "" if value is None else value for name, value in machine.spec.options.items()}
+    for row in DRIVERS:
+        if machine.instance and row.id and machine.spec.driver in (row.now, row.name):
+            own.setdefault(row.id, machine.instance.id)
     return {**base, **{name: value for name, value in own.items() if name not in base}}
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from machine.compat.gotemplate.values import nearest
+from machine.compat.names import DRIVERS
 from machine.errors import UsageError
 from machine.model import Machine
 
@@ -33,7 +34,7 @@ class Filters:
     def matches(self, machine: Machine) -> bool:
         """Whether all but its state is as wanted; for that somebody may have to be asked."""
         return (
-            _any_of(self.drivers, machine.spec.driver)
+            (_any_of(self.drivers, machine.spec.driver) or self._is_called(machine.spec.driver))
             and (not self.names or any(name.search(machine.name) for name in self.names))
             and self._matches_label(machine)
             and _any_of(self.swarms, "")  # of the classic Swarm, in which no machine is
@@ -42,6 +43,10 @@ class Filters:
     def matches_state(self, word: str) -> bool:
         """Whether a state is one of those wanted."""
         return _any_of(self.states, word)
+
+    def _is_called(self, driver: str) -> bool:
+        """Whether docker-machine has the driver under a name that is wanted."""
+        return any(row.now == driver and _any_of(self.drivers, row.name) for row in DRIVERS)
 
     def _matches_label(self, machine: Machine) -> bool:
         if not self.labels:

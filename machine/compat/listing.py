@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from machine.compat.document import engine_options, swarm_options
+from machine.compat.document import driver_name, engine_options, swarm_options
 from machine.compat.gotemplate import Header, Named, Struct, Template
 from machine.compat.states import WORDS, its_number, its_word
 from machine.operations.observe import Seen
@@ -29,6 +29,7 @@ class Row:
     """A machine in the list."""
 
     seen: Seen
+    driver: str
     active: bool
     state: str  # the word
     shown_state: str  # and, where it is not observed, how old it is
@@ -47,6 +48,7 @@ def row(seen: Seen, docker_host: str | None, *, drop_in: bool, now: float | None
         drop_in: in docker-machine's words.
     """
     machine = seen.machine
+    driver = driver_name(machine.spec.driver, drop_in=drop_in)
     given = machine.endpoint is not None and machine.endpoint.given
     word = its_word(seen.state, given=given) if drop_in else str(seen.state)
     if drop_in and (seen.timed_out or seen.unanswered):
@@ -55,11 +57,12 @@ def row(seen: Seen, docker_host: str | None, *, drop_in: bool, now: float | None
     if seen.recorded and not (drop_in and seen.asked):
         shown += f" ({age((time.time() if now is None else now) - machine.state_at)} ago)"
     if drop_in and seen.timed_out:
-        return Row(seen, False, word, word, word, "", "", "", blank=True)
+        return Row(seen, driver, False, word, word, word, "", "", "", blank=True)
     url = machine.url if has_endpoint(str(seen.state)) else ""
     engine = seen.engine if seen.engine is not None else machine.engine if seen.recorded else None
     return Row(
         seen=seen,
+        driver=driver,
         active=bool(url) and url == docker_host,
         state=word,
         shown_state=shown,
@@ -89,7 +92,7 @@ def wide_table(rows: Sequence[Row]) -> str:
 def _cells(each: Row) -> tuple[str, ...]:
     machine = each.seen.machine
     active = "" if each.blank else "*" if each.active else "-"
-    return (machine.name, active, machine.spec.driver, each.shown_state, each.url, "", each.docker, each.trouble)
+    return (machine.name, active, each.driver, each.shown_state, each.url, "", each.docker, each.trouble)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,7 @@ def _item(each: Row, state: str) -> Struct:
         "Active": _cells(each)[1],
         "ActiveHost": each.active,
         "ActiveSwarm": False,
-        "DriverName": machine.spec.driver,
+        "DriverName": each.driver,
         "State": Named("state.State", number, state),
         "URL": each.url,
         "SwarmOptions": Struct("*swarm.Options", swarm_options()),

@@ -14,7 +14,7 @@ from typing import TypeAlias, TypeVar
 
 from machine.deadline import Deadline
 from machine.driver import Driver
-from machine.errors import EndpointUnverified, PymachineError
+from machine.errors import EndpointUnverified, PymachineError, StoreError
 from machine.model import Machine, Observation, State
 from machine.operations.endpoint import Health, ask_engine, ask_health
 from machine.operations.operation import Settings, command_to_go_on
@@ -25,7 +25,6 @@ _log = logging.getLogger(__name__)
 K = TypeVar("K", bound=Hashable)
 _Outcome: TypeAlias = "list[Observation] | Health | str"  # text: what went wrong
 _WORKERS = 256  # so many may be dead before the living have to wait
-_RECORD_SECONDS = 0.5
 _SETTLED = (State.RUNNING, State.STOPPED, State.GONE, State.PREEMPTED)
 
 
@@ -187,7 +186,7 @@ def _combined(machine: Machine, provider: _Outcome, place: int, health: _Outcome
 
 
 def _record(store: Store, seen: Sequence[Seen]) -> None:
-    """Remember what was seen, where that can be done at once: who only looks is not kept waiting by who writes."""
+    """Remember what was seen, where that can be done at once."""
     if store.database.read_only:
         return
     new = []
@@ -196,10 +195,9 @@ def _record(store: Store, seen: Sequence[Seen]) -> None:
         fresh = time.time() - each.machine.state_at > 60.0 or each.state is not each.machine.state
         if not each.recorded and fresh and each.state in _SETTLED and each.machine.state is not State.CREATING:
             new.append((each.machine, each.state))
-    if new:
-        _side_by_side({"record": functools.partial(_write, store, new)}, Deadline(_RECORD_SECONDS))
-
-
-def _write(store: Store, new: Sequence[tuple[Machine, State]]) -> str:
-    store.machines.record_observed(*new)
-    return ""
+    if not new:
+        return
+    try:
+        store.machines.record_observed(*new)
+    except StoreError as error:  # a full disk, or somebody who writes: what was seen can be shown all the same
+        _log.debug("what was seen is not recorded: %s (%s)", error, error.cause)

@@ -157,16 +157,19 @@ class Database:
         return str(self._db.execute("SELECT value FROM meta WHERE key = 'store'").fetchone()[0])
 
     @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
+    def write(self, *, patience: float = _BUSY_SECONDS) -> Iterator[sqlite3.Connection]:
         """A write transaction: the lock is taken first, so what is read inside is what is changed.
 
+        Args:
+            patience: seconds to wait for the lock.
+
         Raises:
-            StoreError: the store is read-only, full, or locked for a minute.
+            StoreError: the store is read-only, full, or locked for longer than that.
         """
         if self.read_only:
             raise StoreError(f"the store {os.path.dirname(self.path)} is read-only")
         with self._explaining():
-            self._db.execute("BEGIN IMMEDIATE")
+            self._begin(patience)
             try:
                 yield self._db
                 self._db.execute("COMMIT")
@@ -174,6 +177,16 @@ class Database:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+    def _begin(self, patience: float) -> None:
+        if patience == _BUSY_SECONDS:
+            self._db.execute("BEGIN IMMEDIATE")
+            return
+        self._db.execute(f"PRAGMA busy_timeout={int(patience * 1000)}")
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout={int(_BUSY_SECONDS * 1000)}")
 
     def read(self, sql: str, parameters: tuple[object, ...] = ()) -> list[sqlite3.Row]:
         """Rows of one SELECT; never waits for a writer."""

@@ -16,6 +16,7 @@ from machine.store.database import Database
 
 _SELECT = """SELECT m.*, i.provider_id, i.access, i.data AS instance_data
     FROM machines m LEFT JOIN instances i ON i.machine_id = m.id"""
+_LOOKING_SECONDS = 0.5
 
 
 class Machines:
@@ -51,9 +52,13 @@ class Machines:
         return [row["name"] for row in self._database.read("SELECT name FROM machines ORDER BY name")]
 
     def record_observed(self, *seen: tuple[Machine, State]) -> None:
-        """Record states that were seen, but those that an operation has recorded since the machine was read."""
+        """Record states that were seen, but those that an operation has recorded since the machine was read.
+
+        Raises:
+            StoreError: the store cannot be written now; who only looks does not wait for who writes.
+        """
         at = time.time()
-        with self._database.write() as db:
+        with self._database.write(patience=_LOOKING_SECONDS) as db:
             db.executemany(
                 "UPDATE machines SET state = ?, state_at = ? WHERE id = ? AND state_at = ?",
                 [(state.value, at, machine.id, machine.state_at) for machine, state in seen],

@@ -68,7 +68,7 @@ def tokens(source: str) -> Iterator[Token]:
             at, trim = _after_comment(source, inside)
             continue
         yield Token("left", "{{", start)
-        lexer = _Action(source, inside)
+        lexer = _Action(source, inside, start)
         yield from lexer.tokens()
         at, trim = lexer.at, lexer.trim
 
@@ -95,8 +95,9 @@ def _right(source: str, at: int) -> tuple[int, bool] | None:
 class _Action:
     """What stands between two delimiters."""
 
-    def __init__(self, source: str, at: int) -> None:
+    def __init__(self, source: str, at: int, start: int) -> None:
         self.source = source
+        self._start = start
         self.at = at
         self.trim = False
         self._depth = 0
@@ -115,7 +116,7 @@ class _Action:
     def _next(self) -> Token:
         source, start = self.source, self.at
         if start >= len(source):
-            self._fail("unclosed action")
+            fail(source, self._start, "unclosed action")
         char = source[start]
         after = source[start + 1 : start + 2]
         if char in _SPACE:
