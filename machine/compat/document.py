@@ -6,16 +6,18 @@ where docker-machine kept a provider's credentials, there is nothing.
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from machine.compat.names import DRIVERS
 from machine.model import EngineSpec, Machine
-from machine.operations.hostconnection import MACHINE_KEY
 from machine.store.store import Store
 
 CONFIG_VERSION = 3
+_OUR_KEY = "id_ed25519"  # hostconnection's MACHINE_KEY (a test compares them); with that paramiko would come
 _UPPER = ("ami", "id", "ip", "ssh", "url", "vpc")
 
 
@@ -40,9 +42,27 @@ def paths_of(store: Store, machine: Machine) -> Paths:
     return Paths(
         store=store.directory,
         machine=files.directory,
-        key=files.path("id_rsa" if files.exists("id_rsa") else MACHINE_KEY),
+        key=files.path("id_rsa" if files.exists("id_rsa") else _OUR_KEY),
         client=store.certs.directory if store.certs.exists("cert.pem") else files.directory,
     )
+
+
+class Beside(Mapping[str, Any]):
+    """Two documents as one; the second is made when something is looked for that is not in the first."""
+
+    def __init__(self, first: Mapping[str, Any], second: Callable[[], Mapping[str, Any]]) -> None:
+        self._first = first
+        self._second = functools.cache(second)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._first[key] if key in self._first else self._second()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._first
+        yield from self._second()
+
+    def __len__(self) -> int:
+        return len(self._first) + len(self._second())
 
 
 def driver_name(driver: str, *, drop_in: bool) -> str:
@@ -77,7 +97,7 @@ def host_document(machine: Machine, paths: Paths, *, drop_in: bool = False) -> d
 def _driver(machine: Machine, paths: Paths) -> dict[str, Any]:
     """The fields of every driver of its, then this one's options by the names such fields have there."""
     access = machine.instance.access if machine.instance else None
-    host = machine.endpoint is None or not machine.endpoint.given
+    host = machine.has_host
     base: dict[str, Any] = {
         "IPAddress": machine.address or "",
         "MachineName": machine.name,

@@ -14,11 +14,10 @@ from typing import TypeAlias, TypeVar
 
 from machine.deadline import Deadline
 from machine.driver import Driver
-from machine.errors import EndpointUnverified, PymachineError, StoreError
+from machine.errors import EndpointUnverified, PymachineError, StoreError, UnknownDriver
 from machine.model import Machine, Observation, State
+from machine.operations.absent import AbsentDriver, driver_or_stand_in
 from machine.operations.endpoint import Health, ask_engine, ask_health
-from machine.operations.operation import Settings, command_to_go_on
-from machine.operations.tunnel import tunnel
 from machine.store.store import Store
 
 _log = logging.getLogger(__name__)
@@ -134,8 +133,11 @@ def _side_by_side(jobs: Mapping[K, Callable[[], _Outcome]], deadline: Deadline) 
 
 
 def _ask_provider(load: Callable[[str], Driver], name: str, group: Sequence[Machine]) -> _Outcome:
+    instances = [machine.instance for machine in group if machine.instance is not None]
     try:
-        said = load(name).observe([machine.instance for machine in group if machine.instance is not None])
+        said = load(name).observe(instances)
+    except UnknownDriver:  # of another version, or a plugin that is gone: the host is all there is
+        said = AbsentDriver(name).observe(instances)
     except PymachineError as error:
         return str(error)
     return said if len(said) == len(group) else f"the driver {name} answered for {len(said)} of {len(group)} machines"
@@ -150,8 +152,12 @@ def _ask_endpoint(store: Store, machine: Machine, load: Callable[[str], Driver],
             return ask_engine(address, machine.endpoint.port, files, deadline)
         if machine.endpoint.route == "direct":
             return ask_health(address, machine.endpoint.port, files, deadline)
+        # Only who has a tunnel to dig pays for importing paramiko: it takes longer than most machines to answer.
+        from machine.operations.operation import Settings
+        from machine.operations.tunnel import tunnel
+
         with tunnel(
-            store, machine, load(machine.spec.driver), Settings(timeout=deadline.remaining()), local_port=0
+            store, machine, driver_or_stand_in(machine.spec.driver), Settings(timeout=deadline.remaining()), local_port=0
         ) as way:
             return ask_health(address, machine.port or 0, files, deadline, local_port=way.local_port)
     except EndpointUnverified as error:
@@ -161,6 +167,8 @@ def _ask_endpoint(store: Store, machine: Machine, load: Callable[[str], Driver],
 
 
 def _interrupted(machine: Machine, kind: str) -> Seen:
+    from machine.operations.operation import command_to_go_on  # see above
+
     trouble = f"{kind} was interrupted; go on: {command_to_go_on(kind, machine.name)}"
     return Seen(machine=machine, state=State.ERROR, recorded=True, trouble=trouble, asked=False)
 

@@ -102,6 +102,7 @@ class Fleet:
         engine: str | None = "20.10.24",
         labels: Sequence[str] = (),
         error: str | None = None,
+        settings: EngineSpec | None = None,
         **spec: Any,
     ) -> Machine:
         """Record a machine.
@@ -112,7 +113,7 @@ class Fleet:
             engine: the version that its endpoint tells; None: nobody answers there.
         """
         address = address or f"192.0.2.{len(self.says) + 1}"
-        wanted = Spec(**{"name": name, "driver": driver, "engine": EngineSpec(labels=tuple(labels)), **spec})
+        wanted = Spec(name=name, driver=driver, engine=settings or EngineSpec(labels=tuple(labels)), **spec)
         entry = self._store.journal.begin_create(wanted)
         instance = Instance(driver=driver, id=name, access=Access(host=address, host_keys=("ssh-ed25519 AAAA",)))
         self._store.journal.record_instance(entry, instance)
