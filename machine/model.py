@@ -111,6 +111,7 @@ class Spec:
     engine: EngineSpec = field(default_factory=EngineSpec)
     tls_san: tuple[str, ...] = ()  # further names and addresses for the server's certificate
     host_key_policy: str = "first-use"  # or "strict"
+    join: bool = False  # use a host together with the store that owns it
     sources: Mapping[str, str] = field(default_factory=dict)  # option -> the flag, variable or file that said it
 
 

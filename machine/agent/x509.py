@@ -6,6 +6,7 @@ given by the operator (our own), so this reader is strict and small: DER with de
 
 from __future__ import annotations
 
+import base64
 from datetime import datetime, timezone
 
 TYPE_CHECKING = False
@@ -25,9 +26,11 @@ class Malformed(ValueError):
 
 
 class Certificate:
-    """What was read: ``not_before`` and ``not_after`` in epoch seconds, ``usages`` as raw OIDs, ``uris``."""
+    """What was read: ``not_before`` and ``not_after`` in epoch seconds, ``usages`` as raw OIDs, ``uris``; and the names
+    of ``issuer`` and ``subject`` as they are encoded, to be compared.
+    """
 
-    __slots__ = ("not_after", "not_before", "uris", "usages")
+    __slots__ = ("issuer", "not_after", "not_before", "subject", "uris", "usages")
 
     def __init__(self, der: bytes) -> None:
         """Read one certificate.
@@ -44,6 +47,7 @@ class Certificate:
         if len(fields) < 6:
             raise Malformed("too few fields")
         # serial, algorithm, issuer, validity, subject, key, then what is optional
+        self.issuer, self.subject = fields[2][1], fields[4][1]
         times = list(_items(fields[3][1]))
         if len(times) != 2:
             raise Malformed("no validity")
@@ -62,6 +66,19 @@ class Certificate:
         elif parts[0][1] == _SUBJECT_ALT_NAME:
             names = _items(_only(parts[-1][1], _SEQUENCE))
             self.uris = tuple(value.decode("ascii", "replace") for tag, value in names if tag == _URI)
+
+
+def certificates(pem: bytes) -> list[bytes]:
+    """The certificates in a PEM file, DER.
+
+    Raises:
+        Malformed: one is damaged.
+    """
+    pieces = pem.split(b"-----BEGIN CERTIFICATE-----")[1:]
+    try:
+        return [base64.b64decode(piece.partition(b"-----END CERTIFICATE-----")[0]) for piece in pieces]
+    except ValueError as error:
+        raise Malformed(str(error)) from None
 
 
 def _only(data: bytes, wanted: int) -> bytes:

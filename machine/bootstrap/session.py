@@ -66,6 +66,8 @@ class HostReport:
     changed: tuple[str, ...]  # one line for each thing that is now otherwise on the host
     installed: tuple[str, ...]  # packages that this converge installed
     agent_sent: bool  # False: the host had it
+    owner: str | None = None  # the store whose host it is, where that is another one
+    trust: str | None = None  # and its CA, PEM: the endpoint shows a certificate of that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +136,8 @@ def converge(
             changed=tuple(map(str, result["changed"])),
             installed=tuple(map(str, result["installed"])),
             agent_sent=not hello.get("have"),
+            owner=str(result["owner"]["store"]) if result.get("owner") else None,
+            trust=_pem(result["trust"]) if result.get("owner") else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _protocol(f"its result cannot be understood: {error!r}") from error
@@ -274,6 +278,12 @@ class _Conversation:
             cause=said or clean(self._lines.noise, 600) or None,
             hint="run the command again: it goes on where it was",
         )
+
+
+def _pem(text: Any) -> str:
+    if not isinstance(text, str) or not text.startswith("-----BEGIN CERTIFICATE-----"):
+        raise ValueError("not a certificate")
+    return text
 
 
 def _engine_change(line: dict[str, Any]) -> EngineChange:

@@ -91,6 +91,11 @@ class CreateCommand(click.Command):
     metavar="SECONDS",
     help="For the whole of it. [default: 900]",
 )
+@click.option(
+    "--join",
+    is_flag=True,
+    help="Use a host together with the store that owns it: its clients stay, ours are let in beside them.",
+)
 @engine_flags
 @swarm_flags
 @click.option(
@@ -109,6 +114,7 @@ def command(
     tls_san: tuple[str, ...],
     host_key_policy: str | None,
     timeout: float | None,
+    join: bool,
     yes: bool,
     **other_options: Any,
 ) -> None:
@@ -150,7 +156,14 @@ def command(
             given |= from_virtualbox(driver, other_options)
             engine_given = given_fields({key: value for key, value in other_options.items() if key not in own})
             this = wanted(
-                name, driver, given, config, tls_san=tls_san, host_key_policy=host_key_policy, engine=engine_given
+                name,
+                driver,
+                given,
+                config,
+                tls_san=tls_san,
+                host_key_policy=host_key_policy,
+                engine=engine_given,
+                join=join,
             )
             for flag in passwords(this.spec.engine):
                 click.echo(f"Warning: the password in {flag} is kept in the store and on the host.", err=True)

@@ -64,10 +64,17 @@ def adopt_authority(store: Store, certificate: str, key: str) -> None:
             )
 
 
-def ensure_client_certificate(store: Store, files: Files, machine: str, authority: Authority) -> None:
-    """The client's certificate among a machine's files: made when missing, renewed in the last third of its life."""
-    if files.read("ca.pem") != authority.pem:
-        files.write("ca.pem", authority.pem, PUBLIC)
+def ensure_client_certificate(
+    store: Store, files: Files, machine: str, authority: Authority, trust: bytes | None = None
+) -> None:
+    """The client's certificate among a machine's files: made when missing, renewed in the last third of its life.
+
+    Args:
+        trust: the CA to know the endpoint by, where that is another store's.
+    """
+    shown = trust or authority.pem
+    if files.read("ca.pem") != shown:
+        files.write("ca.pem", shown, PUBLIC)
     elif _usable(files):
         return
     new_client_certificate(store, files, machine, authority)

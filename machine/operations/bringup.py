@@ -29,10 +29,10 @@ def bring_up(op: Operation, driver: Driver, *, patient: bool, take_port: bool = 
     with op.step("converge") as step:
         ours = driver.capabilities.creates
         machine = store.machines.get(op.machine)
-        machine = converge_host(op, step, machine, connection, ours=ours, take_port=take_port)
+        machine, trust = converge_host(op, step, machine, connection, ours=ours, take_port=take_port)
 
     with op.step("endpoint") as step:
-        ensure_client_certificate(store, op.files, machine.name, store_authority(store))
+        ensure_client_certificate(store, op.files, machine.name, store_authority(store), trust)
         endpoint = find_route(op, machine, connection)
         store.journal.record_endpoint(op.entry, endpoint)
         step.result["route"] = endpoint.route

@@ -32,13 +32,15 @@ _LOOPBACK = re.compile(r"//([^@/]*@)?(localhost|127\.[0-9.]+|\[::1\])([:/]|$)", 
 
 def converge_host(
     op: Operation, step: Step, machine: Machine, connection: Connection, *, ours: bool, take_port: bool
-) -> Machine:
+) -> tuple[Machine, bytes | None]:
     """Send the agent if it is missing, make the host as wanted, sign its key, record what it said.
 
     Args:
         ours: the host was made by its driver, and for this: nobody need be asked to change it.
-
         take_port: an engine that holds our port shall leave it.
+
+    Returns:
+        The machine, and whose certificate its endpoint shows where that is not this store's: the CA to trust for it.
 
     Raises:
         ConsentNeeded: the engine's configuration must change for that, and nobody agreed.
@@ -80,7 +82,9 @@ def converge_host(
         installed=list(host.installed),
     )
     step.summary = f"{engine} ({host.engine_source})"
-    return op.store.machines.get(machine.name)
+    if host.owner is not None:
+        step.summary += f", together with store {host.owner}"
+    return op.store.machines.get(machine.name), host.trust.encode() if host.trust is not None else None
 
 
 def wanted_document(op: Operation, machine: Machine, user: str) -> dict[str, Any]:
@@ -91,10 +95,10 @@ def wanted_document(op: Operation, machine: Machine, user: str) -> dict[str, Any
         "machine": machine.name,
         "operator": f"{getpass.getuser()}@{platform.node()}",
         "endpoint": {"port": machine.instance.data.get("engine_port", DEFAULT_PORT)},
-        "engine": wanted_engine(machine.spec.engine, changes=op.kind in ("create", "provision")),
+        "engine": wanted_engine(machine.spec.engine, changes=_may_set_engine(op, machine)),
         "environment": proxy_environment(os.environ),
         "deadline": op.deadline.remaining(),
-        "join": False,
+        "join": machine.spec.join,
     }
     if "engine_port" not in machine.spec.sources:  # else: this port and no other
         document["endpoint"]["fallback"] = FALLBACK_PORT
@@ -102,6 +106,12 @@ def wanted_document(op: Operation, machine: Machine, user: str) -> dict[str, Any
     if private_key is not None:
         document["authorized_key"] = {"user": user, "key": public_line(private_key)}
     return document
+
+
+def _may_set_engine(op: Operation, machine: Machine) -> bool:
+    """Whether its settings are ours to make; where another program made the machine, it has made them, its own way."""
+    made_by_another = machine.instance is not None and machine.instance.data.get("taken_over")
+    return op.kind in ("create", "provision") and not made_by_another
 
 
 def certificate_names(machine: Machine) -> list[str]:

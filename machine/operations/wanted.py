@@ -35,6 +35,7 @@ def wanted(
     tls_san: Sequence[str] = (),
     host_key_policy: str | None = None,
     engine: Mapping[str, Any] = MappingProxyType({}),
+    join: bool = False,
     environ: Mapping[str, str] = os.environ,
 ) -> Wanted:
     """Build the spec of a machine.
@@ -44,10 +45,13 @@ def wanted(
         tls_san: names for the certificate; none: those of the configuration.
         host_key_policy: None: the configuration's, else "first-use".
         engine: the fields of `EngineSpec` that were said explicitly.
+        join: use a host together with the store that owns it.
 
     Raises:
         UsageError: a value that cannot be meant; it names where it was said.
     """
+    if join and (driver.capabilities.creates or not driver.capabilities.host):
+        raise UsageError(f"--join is for hosts that exist, and the driver {driver.name} is given none")
     resolved = resolve(driver, given, environ, config.drivers.get(driver.name), config.path)
     sources = dict(resolved.sources)
     policy = host_key_policy or config.values.get("host-key-policy") or HOST_KEY_POLICIES[0]
@@ -67,6 +71,7 @@ def wanted(
         engine=engine_wanted,
         tls_san=tuple(check_san(str(each)) for each in names),
         host_key_policy=policy,
+        join=join,
         sources=sources,
     )
     return Wanted(spec, resolved.options)

@@ -23,6 +23,7 @@ from tests.testbed.host import Host, make_host
 from tests.testbed.snapshot import difference, snapshot
 
 pytestmark = pytest.mark.e2e
+# Hosts come first among a test's fixtures, so that machines are removed while they are there.
 DAEMON_JSON, DROP_IN = "/etc/docker/daemon.json", "/etc/systemd/system/docker.service.d/50-pymachine.conf"
 APT = ("/etc/apt/sources.list.d/pymachine-docker.sources", "/etc/apt/keyrings/pymachine-docker.gpg")
 CACHES = {"/var/cache/apt/pkgcache.bin", "/var/cache/apt/srcpkgcache.bin"}  # apt's own index of its lists
@@ -122,7 +123,7 @@ def test_the_version_asked_for_comes_from_the_repository_with_its_settings_and_w
 
 
 def test_a_repository_that_is_silent_costs_seconds_and_the_distribution_s_packages_do(
-    pymachine: Pymachine, host_factory: HostFactory
+    host_factory: HostFactory, pymachine: Pymachine
 ) -> None:
     host = host_factory(kind="bare")
     with socket.create_server((gateway(host), 443)):  # takes connections, and says nothing
@@ -147,7 +148,7 @@ def found_engine(host_factory: HostFactory) -> Host:
 
 
 def test_settings_of_an_engine_that_is_there_are_shown_agreed_to_merged_and_need_one_restart(
-    pymachine: Pymachine, found_engine: Host
+    found_engine: Host, pymachine: Pymachine
 ) -> None:
     host = found_engine
     before, started = snapshot(host), starts(host)
@@ -177,7 +178,7 @@ def test_settings_of_an_engine_that_is_there_are_shown_agreed_to_merged_and_need
 
 
 def test_settings_the_engine_does_not_start_with_are_taken_back_and_its_words_are_the_cause(
-    pymachine: Pymachine, found_engine: Host
+    found_engine: Host, pymachine: Pymachine
 ) -> None:
     before = snapshot(found_engine)
     refused = pymachine("create", "-y", *options(found_engine), "--engine-opt", "bip=nonsense", "bad1", code=1)
@@ -189,7 +190,7 @@ def test_settings_the_engine_does_not_start_with_are_taken_back_and_its_words_ar
 
 
 def test_another_storage_driver_warns_of_what_disappears_from_view(
-    pymachine: Pymachine, host_factory: HostFactory
+    host_factory: HostFactory, pymachine: Pymachine
 ) -> None:
     host = host_factory(kind="docker")
     host.run("cd $(mktemp -d) && tar c --files-from=/dev/null | docker import - seen")
@@ -229,7 +230,7 @@ def own_tls(host: Host, form: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("form", ["drop-in", "daemon.json"])
 def test_an_engine_with_its_own_tls_keeps_its_port_until_it_is_told_to_leave_it(
-    pymachine: Pymachine, host_factory: HostFactory, tmp_path: Path, form: str
+    host_factory: HostFactory, pymachine: Pymachine, tmp_path: Path, form: str
 ) -> None:
     host = host_factory(kind="docker")
     own_tls(host, form, tmp_path)
@@ -259,7 +260,7 @@ def test_an_engine_with_its_own_tls_keeps_its_port_until_it_is_told_to_leave_it(
 
 
 def test_a_port_that_another_program_holds_is_an_error_that_names_it(
-    pymachine: Pymachine, host_factory: HostFactory
+    host_factory: HostFactory, pymachine: Pymachine
 ) -> None:
     host = host_factory(kind="docker")
     listen = "import socket,time; s=socket.create_server(('', 2376)); time.sleep(600)"

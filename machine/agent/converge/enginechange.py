@@ -133,7 +133,9 @@ def apply(host: Host, wire: Wire, state: State, change: Change) -> list[str]:
         message = "the engine does not start with the new settings; it runs with its old ones again"
         if again is not None:
             message = "the engine does not start with the new settings, and with its old ones neither"
-        raise Failed("engine-settings", message, trouble, "look at the values; on the host: journalctl -u docker.service")
+        raise Failed(
+            "engine-settings", message, trouble, "look at the values; on the host: journalctl -u docker.service"
+        )
     settings = state.get("settings")
     keys = sorted({*settings.get("keys", []), *change.settings})
     files = sorted({*settings.get("files", []), *change.files})

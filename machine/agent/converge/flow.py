@@ -42,6 +42,8 @@ def converge(
     skew = time.time() - float(wanted["now"])
     wire.begin("look")
     state = State.load(host)
+    if state.get("owner").get("store", wanted["store"]) != wanted["store"]:
+        return _as_member(host, wire, wanted, agent, state, changed, skew)
     state.check_owner(wanted["store"], wanted["machine"])
     observed = service.Observed(host)
     if state.get("changing"):  # a change of the engine's configuration that was cut off
@@ -80,7 +82,7 @@ def converge(
     if change is not None:
         changed += enginechange.apply(host, wire, state, change)
     changed += identity.ensure(host, wire, state, wanted["certificate"], float(wanted["now"]))
-    installed = _install(host, wire, state, agent)
+    installed = install(host, wire, state, agent)
     changed += installed
     if not state.get("service"):
         state.put("service", {"variant": service.variant(host)})
@@ -97,8 +99,33 @@ def converge(
         state.put("authorized", remember)
         changed += lines
         wire.done(f"the machine's key may log in as {remember['user']}")
+    of_agent = {"version": VERSION, "sha256": agent.sha256, "changed": bool(installed)}
+    return _result(host, of_agent, engine, endpoint, skew, changed, added)
+
+
+def _as_member(
+    host: Host, wire: Wire, wanted: dict[str, Any], agent: Agent, state: State, changed: list[str], skew: float
+) -> dict[str, Any]:
+    """The host is another store's: used together with that one, where this was asked for."""
+    from machine.agent.converge import membership
+
+    done = membership.converge(host, wire, wanted, agent, state)
+    of_agent = {**state.get("agent"), "changed": done["installed"]}
+    result = _result(host, of_agent, done["engine"], done["port"], skew, changed + done["changed"], [])
+    return {**result, "trust": done["trust"], "owner": state.get("owner")}
+
+
+def _result(
+    host: Host,
+    agent: dict[str, Any],
+    engine: engines.Engine,
+    port_: int,
+    skew: float,
+    changed: list[str],
+    added: list[str],
+) -> dict[str, Any]:
     return {
-        "agent": {"version": VERSION, "sha256": agent.sha256, "changed": bool(installed)},
+        "agent": agent,
         "engine": {
             "kind": engine.kind,
             "version": engine.version,
@@ -107,7 +134,7 @@ def converge(
             "package": engine.package,
             "package_version": engine.package_version,
         },
-        "endpoint": {"port": endpoint},
+        "endpoint": {"port": port_},
         **host_facts(host.root),
         "clock_skew": round(skew, 1),
         "changed": changed,
@@ -121,7 +148,7 @@ def _installed_packages(host: Host) -> set[str]:
     return set(installed_packages(host))
 
 
-def _install(host: Host, wire: Wire, state: State, agent: Agent) -> list[str]:
+def install(host: Host, wire: Wire, state: State, agent: Agent) -> list[str]:
     """The agent's bytes on disk under their own name, and ``current`` pointing at them; older ones go."""
     wire.begin("agent")
     directory, name = host.own("agents"), f"{agent.sha256}.pyz"

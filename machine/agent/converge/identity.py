@@ -43,11 +43,17 @@ def ensure(host: Host, wire: Wire, state: State, wanted: dict[str, Any], now: fl
         raise Failed("certificate", "the operator sent no certificate")
     record = _examine(host, key, certificate.encode(), authority.encode())
     record["names"] = sorted(answer.get("names") or wanted["names"])
-    host.write(host.own("ca.pem"), authority.encode())
+    host.write(host.own("ca.pem"), bundle(authority, state))
     host.write(host.own("cert.pem"), certificate.encode())
     state.put("certificate", record)
     wire.done(f"new certificate for {', '.join(record['names'])}")
     return [f"{host.own('cert.pem')}: {reason}"]
+
+
+def bundle(authority: str, state: State) -> bytes:
+    """Who is believed of clients: the owner's CA, and those of members."""
+    members = state.values.get("members") or ()
+    return "".join([authority, *(f"\n{member['ca'].strip()}\n" for member in members)]).encode()
 
 
 def _stale(host: Host, state: State, wanted: dict[str, Any], now: float) -> str | None:
@@ -58,9 +64,11 @@ def _stale(host: Host, state: State, wanted: dict[str, Any], now: float) -> str 
         return "the first certificate"
     if _digest(certificate) != record.get("sha256"):
         return "it was changed by someone else"
+    if record.get("signed_by"):
+        return "who signed it has left"
     if record.get("names") != sorted(wanted["names"]):
         return "other names"
-    if (host.read(host.own("ca.pem")) or b"").split() != wanted["ca"].encode().split():
+    if (host.read(host.own("ca.pem")) or b"").split() != bundle(wanted["ca"], state).split():
         return "another CA"
     begin, end = record["not_before"], record["not_after"]
     if now > begin + (end - begin) * 2 / 3:

@@ -137,6 +137,29 @@ def ensure(host: Host, wire: Wire, observed: Observed, units: Units, agent: str,
     return changed
 
 
+def reload(host: Host, wire: Wire, identity: str) -> list[str]:
+    """The service that runs takes the identity that is on disk, if it has another one; what was changed, for people.
+
+    Raises:
+        Failed: ``service``: it does not.
+    """
+    wire.begin("service")
+    observed = Observed(host)
+    if not (observed.socket_active and observed.service_active):
+        _systemctl(host, "start", SOCKET, SERVICE)
+        wire.done("the agent runs")
+        return [f"started {SERVICE}"]
+    words = observed.status.split()
+    running = " ".join((*words[:3], identity[:16], *words[4:]))
+    if observed.status == running:
+        wire.done("the agent runs")
+        return []
+    _systemctl(host, "reload", SERVICE)
+    _await_status(host, running)
+    wire.done("the agent knows; open connections live on")
+    return [f"reloaded {SERVICE}"]
+
+
 def _enable(host: Host, name: str, where: str) -> bool:
     """The link that ``systemctl enable`` makes; False when it is there."""
     directory = os.path.join(host.path(UNITS), where)

@@ -49,12 +49,12 @@ class State:
 
     def put(self, name: str, value: Any) -> None:
         """Remember, durably; None forgets."""
-        if self.values.get(name) == value:
-            return
-        if value is None:
-            del self.values[name]
-        else:
-            self.values[name] = value
+        if self.values.get(name) != value:
+            self.update({name: value})
+
+    def update(self, values: dict[str, Any]) -> None:
+        """Remember several parts at once; None forgets."""
+        self.values = {name: value for name, value in {**self.values, **values}.items() if value is not None}
         self._host.write(self._host.own("state.json"), json.dumps(self.values, indent=1, sort_keys=True).encode())
 
     def check_owner(self, store: str, machine: str) -> None:
@@ -67,11 +67,20 @@ class State:
             raise Failed(
                 "other-store",
                 f"this host is already the machine {owner.get('machine')!r} of another store ({owner.get('store')})",
-                hint="remove it from that store first, or choose another host",
+                hint="to use it together: --join; else remove it from that store first, or choose another host",
             )
-        if owner and owner.get("machine") != machine:
+        if owner:
+            self.check_machine(owner, machine)
+
+    @staticmethod
+    def check_machine(entry: dict[str, Any], machine: str) -> None:
+        """
+        Raises:
+            Failed: the host is this store's already, under another name.
+        """
+        if entry.get("machine") != machine:
             raise Failed(
                 "other-machine",
-                f"this host is already the machine {owner.get('machine')!r} of this store",
-                hint=f"use that machine, or remove it first: pymachine rm {owner.get('machine')}",
+                f"this host is already the machine {entry.get('machine')!r} of this store",
+                hint=f"use that machine, or remove it first: pymachine rm {entry.get('machine')}",
             )

@@ -26,6 +26,12 @@ def uninstall(host: Host, wire: Wire, store: str, machine: str) -> dict[str, Any
     """
     wire.begin("uninstall")
     state = State.load(host)
+    if store and (state.get("owner").get("store", store) != store or state.values.get("members")):
+        from machine.agent.converge import membership
+
+        stays = membership.leave(host, wire, state, store, machine)
+        if stays is not None:
+            return stays
     if store:
         state.check_owner(store, machine)
     if state.get("changing"):  # a change of the engine's configuration that was cut off
@@ -52,6 +58,10 @@ def uninstall(host: Host, wire: Wire, store: str, machine: str) -> dict[str, Any
 
         mark = f"pymachine:{owner.get('store')}/{owner.get('machine')}"
         removed += authorized.remove(host, mark, state.get("authorized"))
+    if state.values.get("members"):
+        from machine.agent.converge import membership
+
+        removed += membership.remove_logins(host, state)
     kept = _kept(host, state)
     if os.path.isdir(host.path(DIRECTORY)):
         shutil.rmtree(host.path(DIRECTORY))  # last: what it remembers is needed until here

@@ -173,8 +173,7 @@ class Handshake:
             der = connection.client.handshake()
             if der is None:
                 return
-            identity = connection.server.identity
-            connection.peer = identify(der, identity.store, identity.machine)
+            connection.peer = identify(der, connection.server.identity.machines)
         except ssl.SSLError as error:
             self._refuse(_reason(error))
         except Refused as error:

@@ -7,6 +7,11 @@ import os
 import ssl
 
 from machine.agent.identity_digest import identity_digest
+from machine.agent.x509 import Certificate, certificates
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Unusable(Exception):
@@ -16,10 +21,13 @@ class Unusable(Exception):
 class Identity:
     """One loaded set; never changed, replaced as a whole."""
 
-    __slots__ = ("context", "digest", "machine", "store")
+    __slots__ = ("context", "digest", "machine", "machines", "store")
 
-    def __init__(self, context: ssl.SSLContext, store: str, machine: str, digest: str) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, store: str, machine: str, machines: dict[bytes, tuple[str, str]], digest: str
+    ) -> None:
         self.context, self.store, self.machine, self.digest = context, store, machine, digest
+        self.machines = machines  # by CA: whose clients these are, and what this machine is called there
 
 
 class Source:
@@ -48,8 +56,8 @@ class Source:
         certificate, authority = self._path("cert.pem"), self._path("ca.pem")
         try:
             with open(self._path("state.json"), "rb") as file:
-                owner = json.loads(file.read())["owner"]
-                store, machine = owner["store"], owner["machine"]
+                state = json.loads(file.read())
+            store, machine = state["owner"]["store"], state["owner"]["machine"]
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.minimum_version = ssl.TLSVersion.TLSv1_2
             context.verify_mode = ssl.CERT_REQUIRED
@@ -60,13 +68,27 @@ class Source:
             context.set_alpn_protocols(["http/1.1"])
             context.load_verify_locations(authority)
             context.load_cert_chain(certificate, self._key)
-            digest = identity_digest(_read(certificate), _read(authority), store, machine)
+            believed = _read(authority)
+            machines = _by_authority(believed, state)
+            digest = identity_digest(_read(certificate), believed, store, machine)
         except (OSError, ssl.SSLError, ValueError, KeyError, TypeError) as error:
             raise Unusable(f"cannot load the certificates in {self._directory}: {error}") from error
-        return Identity(context, store, machine, digest)
+        return Identity(context, store, machine, machines, digest)
 
     def _path(self, name: str) -> str:
         return os.path.join(self._directory, name)
+
+
+def _by_authority(believed: bytes, state: dict[str, Any]) -> dict[bytes, tuple[str, str]]:
+    """Whose CA each of these is, by its name: a member's, as its state says, or else the owner's."""
+    owner = state["owner"]["store"], state["owner"]["machine"]
+    found = {Certificate(der).subject: owner for der in certificates(believed)}
+    for member in state.get("members") or ():
+        for der in certificates(member["ca"].encode()):
+            subject = Certificate(der).subject
+            if subject in found:
+                found[subject] = (member["store"], member["machine"])
+    return found
 
 
 def _read(path: str) -> bytes:

@@ -23,13 +23,12 @@ class Peer:
         self.role = role  # what the certificate says, "" when it says nothing; nothing is enforced by it yet
 
 
-def identify(der: bytes | None, store: str, machine: str, now: float | None = None) -> Peer:
+def identify(der: bytes | None, machines: dict[bytes, tuple[str, str]], now: float | None = None) -> Peer:
     """Judge a verified certificate.
 
     Args:
-        der: what the client showed, already verified against our CA.
-        store: the id of the store this machine belongs to.
-        machine: the machine's name in that store.
+        der: what the client showed, already verified against our CAs.
+        machines: each CA's name, as it is encoded, with its store's id and what this machine is called there.
 
     Raises:
         Refused: no clientAuth usage, expired, or not for this machine.
@@ -46,6 +45,9 @@ def identify(der: bytes | None, store: str, machine: str, now: float | None = No
         raise Refused("the certificate has expired or is not valid yet")
     if CLIENT_AUTH not in certificate.usages:
         raise Refused("the certificate is not for clients (no extended key usage clientAuth)")
+    if certificate.issuer not in machines:
+        raise Refused("the certificate is not directly from a CA that is let in here")
+    store, machine = machines[certificate.issuer]
     prefix = f"pymachine:{store}/"
     if not {f"{prefix}machine/{machine}", f"{prefix}machine/*"}.intersection(certificate.uris):
         named = ", ".join(certificate.uris) or "no machine"

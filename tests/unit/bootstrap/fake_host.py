@@ -13,6 +13,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,16 @@ class FakeHost:
                     sock.sendall(f"HTTP/1.0 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
 
         threading.Thread(target=serve, daemon=True).start()
+
+    def start_engine_when(self, path: Path) -> None:
+        """The engine comes up once this file is there: with the package that was installed."""
+
+        def wait() -> None:
+            while not path.exists():
+                time.sleep(0.01)
+            self.start_engine()
+
+        threading.Thread(target=wait, daemon=True).start()
 
     @property
     def script(self) -> bytes:

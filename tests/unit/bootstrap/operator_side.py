@@ -10,14 +10,17 @@ from cryptography.hazmat.primitives import serialization
 from fake_host import FakeHost, LocalChannel
 
 from machine.bootstrap import session
+from machine.errors import ConsentNeeded
 
 
 class Operator:
     """What the operator side brings to a bootstrap, and what it saw."""
 
-    def __init__(self) -> None:
-        self.authority = pki.Authority()
+    def __init__(self, authority: str = "ca") -> None:
+        self.authority = pki.Authority(authority)
         self.signed: list[str] = []
+        self.changes: list[session.EngineChange] = []  # that were asked about
+        self.agrees = True
         self.events: list[tuple[str, str, str, float]] = []
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
@@ -26,6 +29,11 @@ class Operator:
         self.signed.append(public_key)
         key = serialization.load_pem_public_key(public_key.encode())
         return session.SignedCertificate(self.authority.server(public_key=key).decode(), self.authority.pem.decode())
+
+    def consent(self, change: session.EngineChange) -> None:
+        self.changes.append(change)
+        if not self.agrees:
+            raise ConsentNeeded("nobody agreed")
 
     def wanted(self, **changes: Any) -> dict[str, Any]:
         return {
@@ -55,6 +63,7 @@ class Operator:
             self.wanted(**changes),
             sign=self.sign,
             emit=lambda *event: self.events.append(event),
+            consent=self.consent,
             sudo=sudo,
             bundle=bundle,
             script=host.script,
