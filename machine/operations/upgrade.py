@@ -31,7 +31,8 @@ def upgrade(store: Store, machine: Machine, driver: Driver, settings: Settings) 
     instance = finished(store, machine)
     entry = store.journal.begin(machine, "upgrade")
     with Operation(store, entry, machine.name, "upgrade", settings) as op:
-        if machine.state is State.STOPPED and driver.capabilities.stop:
+        # Starting: a first attempt was cut off on its way there.
+        if machine.state in (State.STOPPED, State.STARTING) and driver.capabilities.stop:
             with op.step("instance") as step:
                 store.journal.record_state(entry, State.STARTING)
                 store.journal.record_instance(entry, driver.start(instance, step))
@@ -46,7 +47,7 @@ def upgrade(store: Store, machine: Machine, driver: Driver, settings: Settings) 
                 done = session.upgrade(channel, wanted, emit=host_events(op, step), sudo=sudo)
             step.result.update(before=done.before, after=done.after, package=done.package)
             step.summary = f"{done.before} -> {done.after}" if done.changed else f"{done.after}: nothing newer"
-        if done.changed:
+        if done.changed or entry.resumed:  # or a first attempt changed it, and was cut off before it was recorded
             facts = {**machine.facts, "engine": {**machine.facts.get("engine", {}), "version": done.package_version}}
             port = machine.port or 0
             store.journal.record_converged(entry, port=port, engine=f"{done.kind} {done.after}", facts=facts)
