@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,9 @@ class ScriptedChannel:
             self._host.clear()
             self._say(result={"removed": ["the agent"], "kept": []})
             return
+        if self._document["action"] == "upgrade":
+            self._upgrade()
+            return
         for step in _STEPS:
             self._say(step=step, status="progress", text=f"{step} is as wanted", elapsed=0.1)
         if self._host.read("names") == json.dumps(self._document["certificate"]["names"]):
@@ -114,6 +118,13 @@ class ScriptedChannel:
         self._say(need="certificate", public_key=public.public_bytes(*form).decode())
         self._turn = self._certificate
 
+    def _upgrade(self) -> None:
+        """There is one newer engine, and then none."""
+        before, after = self._host.read("engine") or "20.10.24", "20.10.25"
+        self._host.write("engine", after)
+        package = {"package": "docker.io", "package_version": f"{after}-1"}
+        self._say(result={"kind": "docker", "before": before, "after": after, "changed": before != after, **package})
+
     def _certificate(self, data: bytes) -> None:
         self._host.write("names", json.dumps(json.loads(data)["names"]))
         self._result()
@@ -121,7 +132,8 @@ class ScriptedChannel:
     def _result(self) -> None:
         facts = {"os": "Debian 12", "arch": "x86_64", "kernel": "6.1", "cpus": 2, "memory": 1 << 30, "python": "3.11"}
         agent = {"version": "1", "sha256": "0" * 64, "changed": False}
-        engine = {"kind": "docker", "version": "20.10.24", "api_version": "1.41", "source": "found", "package": None}
+        version = self._host.read("engine") or "20.10.24"
+        engine = {"kind": "docker", "version": version, "api_version": "1.41", "source": "found", "package": None}
         rest = {"endpoint": {"port": 2376}, "clock_skew": 0.0, "changed": [], "installed": []}
         self._say(result={"agent": agent, "engine": engine, **rest, **facts})
 
@@ -156,8 +168,6 @@ class ScriptedConnection:
 
 def install() -> None:
     """In this process, every host is a scripted one."""
-    from machine.operations import hostconnection, observe, route
-
     given = ScriptedHost(Path(os.environ[VARIABLE]))
 
     def reach(address: str, *, port: int | None, user: str | None, pinned: tuple[str, ...] = (), **_: Any) -> Any:
@@ -169,11 +179,11 @@ def install() -> None:
     def answers(*_: Any, **__: Any) -> Health:
         return HEALTH
 
-    for module, name, played in (
-        (hostconnection, "reach", reach),
-        (route, "verify_endpoint", answers),
-        (observe, "ask_health", answers),
-        (observe, "ask_engine", answers),
-    ):
-        assert hasattr(module, name)
-        setattr(module, name, played)
+    played = {"reach": reach, "verify_endpoint": answers, "ask_health": answers, "ask_engine": answers}
+    found = set()
+    for name, module in list(sys.modules.items()):
+        if name.startswith("machine.operations."):  # wherever one of them was imported by its name
+            for each in played.keys() & vars(module).keys():
+                setattr(module, each, played[each])
+                found.add(each)
+    assert found == set(played)

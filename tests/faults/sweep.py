@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from machine.trust.certificates import new_authority
 from tests.faults.nursery import Nursery
 from tests.faults.world import World
 
@@ -27,6 +28,12 @@ class Case:
     again: str = ""  # what an operator types to go on; left out: the same command
 
     @property
+    def kind(self) -> str:
+        """What the journal calls it."""
+        verb = next(word for word in self.command.split() if word[0] != "-" and "/" not in word)
+        return {"rm": "remove"}.get(verb, verb)
+
+    @property
     def go_on(self) -> str:
         return self.again or self.command
 
@@ -40,10 +47,16 @@ CASES = {
     "start": Case("start web", (MEMORY, "stop web")),
     "restart": Case("restart web", (MEMORY,)),
     "provision": Case("provision web", (MEMORY,)),
+    "upgrade": Case("upgrade web", (MEMORY,)),
+    "upgrade-stopped": Case("upgrade web", (MEMORY, "stop web")),
+    "regenerate-certs": Case("regenerate-certs -f --client-certs web", (MEMORY,)),
     "rm": Case("rm -y web", (MEMORY,)),
     "create-given-host": Case(GENERIC, again="create web"),
     "restart-given-host": Case("restart web", (GENERIC,)),
     "rm-given-host": Case("rm -y web", (GENERIC,)),
+    "create-given-authority": Case(
+        "--tls-ca-cert HOME/ca.pem --tls-ca-key HOME/ca-key.pem create -d memory web", again="create web"
+    ),
     "create-given-endpoint": Case("create -d none --url tcp://192.0.2.9:2375 web", again="create web"),
 }
 
@@ -87,7 +100,10 @@ class Sweep:
         if case not in self._learnt:
             nursery = self._free.get()
             try:
-                before = World(self._place / f"case-{len(self._learnt)}" / "before", nursery)
+                before = World(self._place / f"case-{next(self._numbers)}" / "before", nursery)
+                authority = new_authority("somebody")
+                (before.home / "ca.pem").write_bytes(authority.certificate)
+                (before.home / "ca-key.pem").write_bytes(authority.key)
                 if case.before:
                     before.ok(*case.before)
                 self._learnt[case] = self.learn_in(before, case.command)

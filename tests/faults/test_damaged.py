@@ -13,14 +13,17 @@ from tests.faults.world import World
 
 # What a command needs on its line beside its name; none: the name of the machine.
 ARGUMENTS = {
+    "active": "",
     "create": "-d memory other",
+    "env": "--shell sh web",
     "gc": "--dry-run",
     "ls": "",
+    "mount": "web:/data HOME/data",
+    "regenerate-certs": "-f web",
     "rm": "-y web",
-    "active": "",
-    "env": "--shell sh web",
+    "scp": "web:/data HOME/data",
 }
-WITHOUT_STORE = {"cache"}
+WITHOUT_STORE = {"cache", "help", "shell-init", "use"}
 
 
 def _garbage(path: Path) -> None:

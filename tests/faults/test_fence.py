@@ -36,7 +36,7 @@ def test_whoever_was_taken_over_changes_nothing_when_it_wakes_up(sweep: Sweep, n
         child = world.start(case.command, point=point, action="stop")
         world.nursery.wait(child, stopped=True)
         try:
-            if world.last() == (_kind(case.command), "running"):
+            if world.last() == (case.kind, "running"):
                 _is_taken_over(world, case, child)
                 before, at_once = _records(world), _things(world)
                 woken = _woken(world, child)
@@ -69,11 +69,6 @@ def _woken(world: World, child: Child) -> Ended:
     world.nursery.resume(child)
     (ended,) = world.nursery.wait(child)
     return ended
-
-
-def _kind(command: str) -> str:
-    verb = command.split()[0]
-    return {"rm": "remove"}.get(verb, verb)
 
 
 def _records(world: World) -> dict[str, Any]:

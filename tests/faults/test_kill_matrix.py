@@ -44,7 +44,7 @@ def _goes_on(world: World, case: Case, learnt: Learnt) -> None:
     (told,) = world.run("ls -o json")
     _tells_the_truth(listed(told), there, kind, status)
     finished = status == "done" and world.described() == learnt.end
-    if not finished and (there or case.command.startswith("create")):
+    if not finished and (there or case.kind == "create"):
         # Before the first write there is nothing to go on with: the whole command is typed again.
         (again,) = world.run(case.go_on if there else case.command)
         assert again.code == 0, again
@@ -71,7 +71,8 @@ def _is_cleaned_up(world: World) -> None:
     assert (left.code, left.out) == (0, "Nothing was left behind.\n"), left
     assert names.out == ""
     assert world.cloud.instances() == []
-    assert world.litter() == set()
+    if there:  # an operation sweeps; what was killed before there was one left its litter to the next
+        assert world.litter() == set()
     assert not [name for name in world.files() if name.startswith("machines/")]
     if there and world.rows("SELECT 1 FROM operations WHERE driver = 'generic'"):
         assert not world.host.has_agent

@@ -35,7 +35,7 @@ def test_a_signal_stops_an_operation_that_can_go_on(sweep: Sweep, name: str, how
 def _says_how_to_go_on(world: World, case: Case, ended: Ended) -> None:
     """On screen by the command itself, unless it died at once or had not begun; in ``ls`` in any case."""
     kind, status = world.last()
-    begun = _verb(kind) == case.command.split()[0] and status != "done"
+    begun = kind == case.kind and status != "done"
     if not begun or "web" not in world.names():
         return
     again = f"pymachine {_verb(kind)} web"

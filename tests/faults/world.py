@@ -36,7 +36,7 @@ class World:
         self.store = directory / "store"
         self.children = directory.with_name(f"{directory.name}-children")
         self.children.mkdir(parents=True, exist_ok=True)
-        (directory / "home").mkdir(parents=True, exist_ok=True)
+        self.home.mkdir(parents=True, exist_ok=True)
 
     @property
     def cloud(self) -> MemoryCloud:
@@ -47,10 +47,15 @@ class World:
         return ScriptedHost(self.directory / "host")
 
     @property
+    def home(self) -> Path:
+        """The operator's; ``HOME/`` in a command is this."""
+        return self.directory / "home"
+
+    @property
     def environment(self) -> dict[str, str]:
         return {
             "WORLD": str(self.directory),
-            "HOME": str(self.directory / "home"),
+            "HOME": str(self.home),
             "PYMACHINE_HOME": str(self.store),
             CLOUD_VARIABLE: str(self.directory / "cloud"),
             VARIABLE: str(self.directory / "host"),
@@ -69,12 +74,15 @@ class World:
     def run(self, *commands: str, **options: Any) -> list[Ended]:
         """Run command lines, one after the other, in one child."""
         options.setdefault("prelude", self.prelude)
-        return self.nursery.run(*[each.split() for each in commands], environment=self.environment, **options)
+        return self.nursery.run(*map(self._words, commands), environment=self.environment, **options)
 
     def start(self, *commands: str, **options: Any) -> Any:
         """Start a child that runs command lines."""
         options.setdefault("prelude", self.prelude)
-        return self.nursery.start([each.split() for each in commands], self.environment, **options)
+        return self.nursery.start([*map(self._words, commands)], self.environment, **options)
+
+    def _words(self, command: str) -> list[str]:
+        return command.replace("HOME/", f"{self.home}/").split()
 
     def ok(self, *commands: str) -> list[Ended]:
         """Run command lines that must succeed."""
