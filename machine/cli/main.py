@@ -18,6 +18,7 @@ _COMMANDS = (
     "env",
     "gc",
     "help",
+    "import",
     "inspect",
     "ip",
     "kill",

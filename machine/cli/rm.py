@@ -30,8 +30,8 @@ def command(directory: str, names: tuple[str, ...], force: bool, yes: bool, keep
     from machine.cli.failures import show_error
     from machine.cli.progress import shown
     from machine.compat import words
-    from machine.driver import load_driver
     from machine.errors import Cancelled, PymachineError
+    from machine.operations.absent import driver_of
     from machine.operations.operation import Settings
     from machine.operations.remove import remove
     from machine.program import is_drop_in
@@ -54,7 +54,7 @@ def command(directory: str, names: tuple[str, ...], force: bool, yes: bool, keep
             try:
                 with cancelled_by_signals() as cancellation, shown() as emit:
                     settings = Settings(emit=emit, ask_passphrase=ask_passphrase, cancellation=cancellation)
-                    driver = load_driver(machine.spec.driver)
+                    driver = driver_of(machine)
                     complete = remove(store, machine, driver, settings, force=force, keep_agent=keep_agent)
             except Cancelled:
                 raise

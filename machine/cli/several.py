@@ -44,7 +44,7 @@ def run_on(
     from machine.cli.context import all_meant, ask_passphrase, cancelled_by_signals, consent_asker, meant, opened_store
     from machine.cli.failures import show_error
     from machine.cli.progress import shown
-    from machine.driver import load_driver
+    from machine.operations.absent import driver_of
     from machine.operations.many import for_each
     from machine.operations.operation import Settings
 
@@ -60,9 +60,7 @@ def run_on(
                 ask_consent=consent_asker(yes),
                 cancellation=cancellation,
             )
-            outcomes = for_each(
-                machines, lambda machine: action(store, machine, load_driver(machine.spec.driver), settings)
-            )
+            outcomes = for_each(machines, lambda machine: action(store, machine, driver_of(machine), settings))
     code = 0
     for _, outcome in outcomes:
         if isinstance(outcome, Cancelled) and len(outcomes) == 1:

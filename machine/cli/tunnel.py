@@ -14,14 +14,14 @@ import click
 def command(directory: str, name: str | None, port: int | None) -> int:
     """Reach a machine's endpoint over SSH, until Ctrl-C; a connection that is lost is opened again."""
     from machine.cli.context import ask_passphrase, cancelled_by_signals, meant, opened_store
-    from machine.driver import load_driver
     from machine.errors import Cancelled, HostUnreachable
+    from machine.operations.absent import driver_of
     from machine.operations.operation import Settings
     from machine.operations.tunnel import tunnel
 
     with opened_store(directory) as store, cancelled_by_signals() as cancellation:
         machine = meant(store, name)
-        driver = load_driver(machine.spec.driver)
+        driver = driver_of(machine)
         settings = Settings(ask_passphrase=ask_passphrase, cancellation=cancellation)
         first, pause = True, 1.0
         try:

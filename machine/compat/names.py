@@ -204,7 +204,7 @@ def _not_available(name: str, said: str, installed: Collection[str]) -> UnknownD
 
 
 def _unknown(said: str, installed: Collection[str]) -> UnknownDriver:
-    close = difflib.get_close_matches(said, [*installed, *_BY_NAME], n=3)
+    close = difflib.get_close_matches(said, {*installed, *_BY_NAME}, n=2)
     meant = f"did you mean {' or '.join(close)}? " if close else ""
     return UnknownDriver(f'no driver "{said}"', hint=f"{meant}{_others(installed)}")
 

@@ -304,10 +304,9 @@ def wanted_engine(spec: EngineSpec, *, changes: bool) -> dict[str, Any]:
         document["version"] = spec.version
     if spec.repository is not None:
         document["repository"] = {"url": spec.repository, "key": spec.repository_key}
-    settings, environment = daemon_settings(spec), daemon_environment(spec)
-    if changes and settings:
+    if changes and (settings := daemon_settings(spec)):
         document["settings"] = settings
-    if changes and environment:
+    if changes and (environment := daemon_environment(spec)):
         document["environment"] = environment
     return document
 

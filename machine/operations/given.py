@@ -6,7 +6,7 @@ import typing
 
 from machine.driver import Driver, EndpointDriver, GivenEndpoint
 from machine.errors import EndpointUnverified, PreCheckFailed
-from machine.model import Endpoint, Instance, State
+from machine.model import Endpoint, Instance, Machine, State
 from machine.operations.endpoint import ask_engine
 from machine.operations.operation import Operation, Step
 from machine.store.files import PUBLIC, SECRET
@@ -32,6 +32,26 @@ def take_endpoint(op: Operation, driver: Driver) -> State:
         op.store.journal.record_endpoint(op.entry, Endpoint(url=url, route=route))
         step.summary = url
         return State.UNKNOWN if route == "plain" else _look(op, step, given)
+
+
+def await_endpoint(op: Operation, machine: Machine) -> None:
+    """Wait until an endpoint that is somebody else's answers again.
+
+    Raises:
+        EndpointUnverified: what the last answer was.
+    """
+    endpoint, address = machine.endpoint, machine.address or ""
+    if endpoint is None or endpoint.route == "plain":
+        return
+    files, port = op.store.files(machine.name), endpoint.port
+    with op.step("endpoint") as step:
+        health = op.deadline.retry(
+            lambda: ask_engine(address, port, files, op.deadline),
+            retryable=lambda error: isinstance(error, EndpointUnverified),
+            first=0.1,
+            longest=1.0,
+        )
+        step.summary = f"{endpoint.url}, docker {health.engine_version}"
 
 
 def _copy_certificates(op: Operation, given: GivenEndpoint) -> None:

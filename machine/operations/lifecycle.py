@@ -9,7 +9,9 @@ from __future__ import annotations
 from machine.driver import Driver
 from machine.errors import DriverError, NotRunning
 from machine.model import Instance, Machine, State
+from machine.operations.absent import AbsentDriver
 from machine.operations.bringup import bring_up
+from machine.operations.given import await_endpoint
 from machine.operations.operation import Operation, Settings
 from machine.operations.reboot import reboot_host
 from machine.store.store import Store
@@ -74,7 +76,10 @@ def restart(store: Store, machine: Machine, driver: Driver, settings: Settings) 
                 restarted = driver.restart(instance, step)
                 store.journal.record_instance(op.entry, restarted)
                 step.summary = restarted.address
-        bring_up(op, driver, patient=True)
+        if machine.endpoint is not None and machine.endpoint.given:
+            await_endpoint(op, machine)  # the agent comes when somebody asks for it
+        else:
+            bring_up(op, driver, patient=True)
         op.finish(State.RUNNING)
     return store.machines.get(machine.name)
 
@@ -105,6 +110,8 @@ def provision(
 
 
 def _require(driver: Driver, machine: Machine, can: bool, verb: str) -> None:
+    if not can and isinstance(driver, AbsentDriver):
+        raise driver.error(f"{verb} a machine")
     if not can:
         raise DriverError(
             f"the driver {driver.name} cannot {verb} a machine",

@@ -156,9 +156,8 @@ def _ask_endpoint(store: Store, machine: Machine, load: Callable[[str], Driver],
         from machine.operations.operation import Settings
         from machine.operations.tunnel import tunnel
 
-        with tunnel(
-            store, machine, driver_or_stand_in(machine.spec.driver), Settings(timeout=deadline.remaining()), local_port=0
-        ) as way:
+        settings = Settings(timeout=deadline.remaining())
+        with tunnel(store, machine, driver_or_stand_in(machine.spec.driver), settings, local_port=0) as way:
             return ask_health(address, machine.port or 0, files, deadline, local_port=way.local_port)
     except EndpointUnverified as error:
         return f"{error} ({error.cause})" if error.cause else str(error)

@@ -29,12 +29,16 @@ _NO_ROOM = 64 * 1024  # bytes: what SQLite makes at once for its shared memory, 
 class Database:
     """A store's database; every thread that uses it has a connection of its own, opened when it first asks.
 
+    Args:
+        beside: there may be machines already that are not ours: their files are being taken over.
+
     Raises:
         StoreTooNew: a newer pymachine wrote it.
         StoreError: it cannot be opened, or is damaged.
     """
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, *, beside: bool = False) -> None:
+        self._beside = beside
         self.path = os.path.join(directory, DATABASE)
         self.read_only = False
         self._mode = "mode=rw"
@@ -118,7 +122,7 @@ class Database:
             )
         with self.write() as db:
             found = self._version()  # another process may have been first
-            if found == 0:
+            if found == 0 and not self._beside:
                 self._refuse_where_machines_are()
             if 0 < found < VERSION:
                 self._backup(found)  # under the lock: nobody migrates, or writes, between this and what follows

@@ -57,11 +57,7 @@ class Journal:
             last = last_operation(db, row["id"])
             refuse_when_held(last, row["name"])
             if last is None or last["kind"] != "create" or last["status"] == "done":
-                raise NameTaken(
-                    f'a machine "{row["name"]}" exists',
-                    machine=row["name"],
-                    hint=f"choose another name, or remove it: pymachine rm {row['name']}",
-                )
+                raise _taken(row["name"])
             differences = _differences(json.loads(row["spec"]), json.loads(machines.dump_spec(spec)))
             if differences:
                 raise NameTaken(
@@ -72,6 +68,47 @@ class Journal:
                 )
             db.execute("UPDATE machines SET state = ?, error = NULL WHERE id = ?", (State.CREATING.value, row["id"]))
             return take_over(db, last)
+
+    def check_name_free(self, name: str) -> None:
+        """
+        Raises:
+            NameTaken: a machine of this name exists, ignoring case.
+        """
+        rows = self._database.read("SELECT name FROM machines WHERE name_key = ?", (name.casefold(),))
+        if rows:
+            raise _taken(rows[0]["name"])
+
+    def record_taken_over(self, spec: Spec, instance: Instance, endpoint: Endpoint | None, *, state: State) -> None:
+        """Record a machine that another program made, all that is known of it at once.
+
+        Raises:
+            NameTaken: a machine of this name exists, ignoring case.
+        """
+        now = time.time()
+        with self._database.write() as db:
+            row = db.execute("SELECT name FROM machines WHERE name_key = ?", (spec.name.casefold(),)).fetchone()
+            if row is not None:
+                raise _taken(row["name"])
+            machine = machines.insert(db, spec, now)
+            entry = open_operation(db, machine, spec.name, "import", spec.driver, uuid.uuid4().hex)
+            db.execute(
+                "INSERT INTO instances (machine_id, driver, provider_id, token, access, data)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    machine,
+                    spec.driver,
+                    instance.id,
+                    entry.token,
+                    json.dumps(dataclasses.asdict(instance.access)),
+                    json.dumps(dict(instance.data)),
+                ),
+            )
+            url, route = (endpoint.url, endpoint.route) if endpoint is not None else (None, "direct")
+            db.execute(
+                "UPDATE machines SET address = ?, url = ?, route = ?, port = ?, state = ?, state_at = ? WHERE id = ?",
+                (instance.address, url, route, endpoint.port if endpoint else None, state.value, now, machine),
+            )
+            db.execute("UPDATE operations SET status = 'done', finished_at = ? WHERE id = ?", (now, entry.id))
 
     def begin(self, machine: Machine, kind: str, *, force: bool = False) -> Entry:
         """Open an operation on a machine that exists, or take up one of this kind that was not finished.
@@ -234,6 +271,14 @@ class Journal:
             fenced(db, entry, "status = ?", "done")
             db.execute("UPDATE operations SET finished_at = ? WHERE id = ?", (time.time(), entry.id))
             db.execute("DELETE FROM machines WHERE id = ?", (entry.machine,))
+
+
+def _taken(name: str) -> NameTaken:
+    return NameTaken(
+        f'a machine "{name}" exists',
+        machine=name,
+        hint=f"choose another name, or remove it: pymachine rm {name}",
+    )
 
 
 def _insert_event(db: sqlite3.Connection, entry: Entry, event: Event) -> None:

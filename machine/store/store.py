@@ -20,11 +20,12 @@ class Store:
 
     Args:
         directory: as `machine.store.location.store_directory` found it; made when it is not there.
+        beside: it may hold another program's machines, which are being taken over.
     """
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, *, beside: bool = False) -> None:
         self.directory = directory
-        self.database = Database(directory)
+        self.database = Database(directory, beside=beside)
         self.machines = Machines(self.database)
         self.journal = Journal(self.database)
         self.history = History(self.database)

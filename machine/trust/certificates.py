@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -161,6 +162,18 @@ def belongs_together(pair: KeyPair) -> bool:
     except ValueError:
         return False
     return key.public_key() == certificate.public_key()
+
+
+def is_for(pair: KeyPair, authority: Authority, *, store: str, machine: str) -> bool:
+    """Whether this is a client's pair for a machine (or "*"), signed by this authority; False also when unreadable."""
+    try:
+        certificate = x509.load_pem_x509_certificate(pair.certificate)
+        certificate.verify_directly_issued_by(authority.certificate)
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+        return False
+    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+    return machine_uri(store, machine) in uris and belongs_together(pair)
 
 
 def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

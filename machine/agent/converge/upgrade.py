@@ -1,4 +1,4 @@
-"""Upgrade the engine's packages to the newest that the host's own sources have. Asked for by name: no further question."""
+"""Upgrade the engine's packages to the newest that the host's own sources have. It was asked for: no more questions."""
 
 from __future__ import annotations
 

@@ -236,13 +236,13 @@ def test_a_damaged_authority_is_said_to_be_one() -> None:
     pair = new_authority("abc123")
     with pytest.raises(PymachineError, match="CA cannot be read"):
         load_authority(KeyPair(pair.certificate, b"garbage"))
-    other = private_pem_of_rsa()
+    other = private_pem_of_ed25519()
     with pytest.raises(PymachineError, match="another kind"):
         load_authority(KeyPair(pair.certificate, other))
 
 
-def private_pem_of_rsa() -> bytes:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+def private_pem_of_ed25519() -> bytes:
+    return ed25519.Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
@@ -256,9 +256,9 @@ def test_a_certificate_and_a_key_of_two_times_do_not_belong_together() -> None:
 
 def test_a_client_certificate_is_made_once_and_kept(store: Store) -> None:
     machine, authority, files = add_machine(store), store_authority(store), store.files("web")
-    ensure_client_certificate(store, machine, authority)
+    ensure_client_certificate(store, files, machine.name, authority)
     made = files.read("cert.pem")
-    ensure_client_certificate(store, machine, authority)
+    ensure_client_certificate(store, files, machine.name, authority)
     assert files.read("cert.pem") == made
     assert files.read("ca.pem") == authority.pem
 
@@ -266,7 +266,7 @@ def test_a_client_certificate_is_made_once_and_kept(store: Store) -> None:
 @pytest.mark.parametrize("harm", ["renewal cut off", "key lost", "certificate lost", "another CA", "old"])
 def test_a_client_certificate_that_cannot_work_is_made_anew(store: Store, harm: str) -> None:
     machine, authority, files = add_machine(store), store_authority(store), store.files("web")
-    ensure_client_certificate(store, machine, authority)
+    ensure_client_certificate(store, files, machine.name, authority)
     before = files.read("cert.pem")
     if harm == "renewal cut off":  # killed between the two files
         files.write("key.pem", new_client(authority, store=store.id, machine="web", user="me@here").key)
@@ -279,7 +279,7 @@ def test_a_client_certificate_that_cannot_work_is_made_anew(store: Store, harm: 
         files.write("cert.pem", pair.certificate)
     else:
         Path(files.path("key.pem" if harm == "key lost" else "cert.pem")).unlink()
-    ensure_client_certificate(store, machine, authority)
+    ensure_client_certificate(store, files, machine.name, authority)
     certificate, key = files.read("cert.pem"), files.read("key.pem")
     assert certificate is not None
     assert key is not None
