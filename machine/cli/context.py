@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import signal
 import sys
 import threading
@@ -14,6 +15,7 @@ import click
 from machine.deadline import Cancellation
 from machine.errors import MachineNotFound
 from machine.model import Machine
+from machine.program import is_drop_in
 from machine.store.store import Store
 
 if TYPE_CHECKING:
@@ -28,10 +30,19 @@ _one_question = threading.Lock()  # machines are worked on side by side; the ter
 def opened_store(directory: str) -> Iterator[Store]:
     """The store of this command line."""
     store = Store(directory)
+    # Other programs read in a store that stands in for docker-machine's: its name made it, or was used with it.
+    if is_drop_in() or store.certs.exists("cert.pem"):
+        store.on_change = functools.partial(_write_views, store)
     try:
         yield store
     finally:
         store.close()
+
+
+def _write_views(store: Store, name: str) -> None:
+    from machine.compat.views import write_views
+
+    write_views(store, name)
 
 
 def meant(store: Store, name: str | None) -> Machine:

@@ -18,16 +18,11 @@ from machine.operations.authority import store_authority
 from machine.operations.hostconnection import MACHINE_KEY
 from machine.store.files import PUBLIC, SECRET
 from machine.store.store import Store
-from machine.trust.certificates import KeyPair, is_for, needs_renewal, new_client
+from machine.trust.certificates import Authority, KeyPair, is_for, needs_renewal, new_client
 
 _KEY = "id_rsa"
 _ALL = "*"
 _KEPT = ".docker-machine"
-
-
-def is_wanted(store: Store, *, drop_in: bool) -> bool:
-    """Whether other programs read in this store: docker-machine's name made it, or has been used with it before."""
-    return drop_in or store.certs.exists("cert.pem")
 
 
 def write_views(store: Store, name: str | None = None) -> None:
@@ -56,16 +51,23 @@ def _write_machine(store: Store, machine: Machine) -> None:
 def _write_client_certificate(store: Store) -> None:
     """One client for all machines of the store, which docker-machine's users and their programs expect in certs."""
     authority = store_authority(store)
-    certificate, key = store.certs.read("cert.pem"), store.certs.read("key.pem")
-    if certificate is not None and key is not None:
-        ours = is_for(KeyPair(certificate, key), authority, store=store.id, machine=_ALL)
-        if ours and not needs_renewal(certificate):
-            return
-        for name, content in (("cert.pem", certificate), ("key.pem", key)):
-            if not ours and not store.certs.exists(name + _KEPT):  # docker-machine's own: kept for a way back
-                store.certs.write(name + _KEPT, content, SECRET)
-    user = f"{getpass.getuser()}@{platform.node()}"
-    pair = new_client(authority, store=store.id, machine=_ALL, user=user)
+    if _is_usable(store, authority):
+        return
     with store.database.write():  # of two processes, one writes both files
+        if _is_usable(store, authority):
+            return
+        for name in ("cert.pem", "key.pem"):
+            content = store.certs.read(name)
+            if content is not None and not store.certs.exists(name + _KEPT):  # docker-machine's own: for a way back
+                store.certs.write(name + _KEPT, content, SECRET)
+        user = f"{getpass.getuser()}@{platform.node()}"
+        pair = new_client(authority, store=store.id, machine=_ALL, user=user)
         store.certs.write("key.pem", pair.key, SECRET)
         store.certs.write("cert.pem", pair.certificate, PUBLIC)
+
+
+def _is_usable(store: Store, authority: Authority) -> bool:
+    certificate, key = store.certs.read("cert.pem"), store.certs.read("key.pem")
+    if certificate is None or key is None:
+        return False
+    return is_for(KeyPair(certificate, key), authority, store=store.id, machine=_ALL) and not needs_renewal(certificate)

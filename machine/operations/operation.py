@@ -165,12 +165,22 @@ class Operation:
         with self._log:
             self._exit.close()
             self.store.heartbeats.release(self.entry)
-            if error is None or self._finished:
-                return
-            meant = self._meant(error)
-            self._fail(meant)
-            if meant is not error:
-                raise meant from error
+            try:
+                if error is None or self._finished:
+                    return
+                meant = self._meant(error)
+                self._fail(meant)
+                if meant is not error:
+                    raise meant from error
+            finally:
+                self._tell()
+
+    def _tell(self) -> None:
+        """Whoever shows this machine to other programs hears that it is another now."""
+        try:
+            self.store.on_change(self.machine)
+        except PymachineError:
+            _log.exception("what other programs read of %s is out of date", self.machine)
 
     def _meant(self, error: BaseException) -> BaseException:
         """What there is to be told: whatever goes wrong after another process has taken over comes of that."""

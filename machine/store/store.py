@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from machine.store.database import Database
 from machine.store.files import Files
@@ -33,6 +34,8 @@ class Store:
         self.orphans = Orphans(self.database)
         self.logs = Files(os.path.join(directory, "logs"))
         self.certs = Files(os.path.join(directory, "certs"))
+        # Called with a machine's name when an operation on it has ended.
+        self.on_change: Callable[[str], None] = lambda _name: None
 
     @property
     def id(self) -> str:
