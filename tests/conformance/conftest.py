@@ -115,7 +115,10 @@ class Fleet:
         address = address or f"192.0.2.{len(self.says) + 1}"
         wanted = Spec(name=name, driver=driver, engine=settings or EngineSpec(labels=tuple(labels)), **spec)
         entry = self._store.journal.begin_create(wanted)
-        instance = Instance(driver=driver, id=name, access=Access(host=address, host_keys=("ssh-ed25519 AAAA",)))
+        access = Access(host=address, host_keys=("ssh-ed25519 AAAA",))
+        if route == "plain":  # as the driver none has it
+            access = Access(host=address, port=None, user=None, machine_key_installed=False)
+        instance = Instance(driver=driver, id=name, access=access)
         self._store.journal.record_instance(entry, instance)
         shown = f"[{address}]" if ":" in address else address
         if route != "plain":
