@@ -55,6 +55,10 @@ def converge(host: Host, wire: Wire, wanted: dict[str, Any], agent: Agent, state
             f"it names {', '.join(record.get('names', []))}",
             f"use one of these, or let its owner (store {owner['store']}) make it anew with --tls-san {names[0]}",
         )
+    if wanted["endpoint"].get("take"):
+        raise Failed("join", f"the endpoint's port is for the host's owner to change, store {owner['store']}")
+    if wanted["engine"].get("settings") or wanted["engine"].get("environment"):
+        wire.warn(f"the engine's settings are the host's owner's (store {owner['store']}): they stay as they are")
     wire.done()
     wire.begin("engine")
     engine = engines.find(host)

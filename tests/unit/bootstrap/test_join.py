@@ -172,6 +172,18 @@ def test_a_ca_with_the_name_of_one_that_is_let_in_is_refused(host: FakeHost, sto
     assert host.files() == before
 
 
+def test_port_and_engine_settings_are_the_owner_s(host: FakeHost, stores: tuple[Store, ...]) -> None:
+    one, two, _ = stores
+    one.converge(host)
+    before = host.files()
+    with pytest.raises(BootstrapFailed, match="owner"):
+        two.converge(host, join=True, endpoint={"port": Store.port, "take": True})
+    assert host.files() == before
+    two.converge(host, join=True, engine={"kind": "docker", "source": "auto", "settings": {"debug": True}})
+    assert any("they stay as they are" in text for text in two.operator.texts("warning"))
+    assert not (host.root / "etc/docker").exists()
+
+
 def test_a_host_nobody_has_is_simply_owned(host: FakeHost, stores: tuple[Store, ...]) -> None:
     report = stores[1].converge(host, join=True)
     assert report.owner is None
