@@ -27,6 +27,7 @@ def take_over(
     """
     store.journal.check_name_free(spec.name)
     place = store.files(spec.name)
+    place.sweep()  # of an import that was killed
     for name, content in files.items():
         place.write(name, content, SECRET)
     if place.read(MACHINE_KEY) is None:  # its own from the day on which the agent comes
