@@ -9,6 +9,7 @@ import pytest
 
 from machine.cli.main import _COMMANDS
 from tests.faults.sweep import MEMORY
+from tests.faults.test_import_killed import docker_machines_store
 from tests.faults.world import World
 
 # What a command needs on its line beside its name; none: the name of the machine.
@@ -17,6 +18,7 @@ ARGUMENTS = {
     "create": "-d memory other",
     "env": "--shell sh web",
     "gc": "--dry-run",
+    "import": "--from-docker-machine=HOME/old",
     "ls": "",
     "mount": "web:/data HOME/data",
     "regenerate-certs": "-f web",
@@ -55,6 +57,7 @@ def _a_directory(path: Path) -> None:
 )
 def test_every_command_names_a_damaged_store_and_ends(world: World, damage: Callable[[Path], None]) -> None:
     world.ok(MEMORY)
+    docker_machines_store(world.home / "old", "db")
     path = world.store / "pymachine.db"
     damage(path)
     commands = [f"{name} {ARGUMENTS.get(name, 'web')}" for name in _COMMANDS if name not in WITHOUT_STORE]

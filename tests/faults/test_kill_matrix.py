@@ -115,6 +115,7 @@ _ELSEWHERE = {
     "journal.request_cancel",
     "orphans.record",
     "orphans.forget",
+    "journal.record_taken_over",
     "machines.record_observed",
 }
 
