@@ -118,7 +118,7 @@ def _side_by_side(jobs: Mapping[K, Callable[[], _Outcome]], deadline: Deadline) 
             try:
                 outcome = job()
             except Exception as error:  # noqa: BLE001 - a driver that is broken takes no other's machines down
-                _log.exception("asking %s", key)
+                _log.debug("asking %s", key, exc_info=True)
                 outcome = f"{type(error).__name__}: {error}"
             with changed:
                 if not deadline.passed:

@@ -21,6 +21,7 @@ from machine.compat.states import IN_ITS_WORDS, WORDS, its_word
 from machine.model import State
 from machine.store.store import Store
 from tests.conformance.conftest import Fleet, Program
+from tests.unit.processes import python
 
 HEADERS = ["NAME", "ACTIVE", "DRIVER", "STATE", "URL", "SWARM", "DOCKER", "ERRORS"]
 
@@ -134,7 +135,7 @@ def test_a_driver_that_breaks_is_named_and_takes_nothing_down(
 
     monkeypatch.setattr("machine.driver.load_driver", load)
     said = program("ls", "-f", "{{.Name}} {{.Error}}")
-    assert (said.code, said.out) == (0, "h1 ZeroDivisionError: by zero\n")
+    assert (said.code, said.out, said.err) == (0, "h1 ZeroDivisionError: by zero\n", "")
 
 
 # States
@@ -504,11 +505,14 @@ def test_a_hundred_machines_of_which_thirty_are_dead_are_listed_in_time(
     for number in range(70):
         fleet.add(f"live{number}", State.UNKNOWN, driver="none", address="127.0.0.1", port=1, route="plain")
     certificates(store, dead)
+    started = time.monotonic()
+    python("pass")
     begun = time.monotonic()
     said = program.process("ls", "-t", "2", "-f", "{{.Name}} {{.State}} {{.ResponseTime}}")
     took = time.monotonic() - begun
     assert (said.code, said.err) == (0, "")
-    assert took < 2 + 1
+    # A Python that does nothing takes 11 ms where nobody else wants the cores; where it takes far longer, so does ls.
+    assert took < 2 + max(1.0, 20 * (begun - started))
     lines = said.out.splitlines()
     assert len(lines) == 100
     assert lines[0] == program.expects({"docker-machine": "dead0 Timeout 2s", "pymachine": "dead0 Unknown 2s"})
@@ -540,6 +544,7 @@ def test_a_machine_that_does_not_answer_in_time_is_as_it_is_recorded_or_a_timeou
 
     def observe(self: object, instances: object) -> Any:
         time.sleep(1)
+        return []
 
     monkeypatch.setattr("tests.conformance.conftest._Provider.observe", observe)
     said = program("ls", "-t", "0.2")
