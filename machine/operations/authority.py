@@ -12,6 +12,7 @@ from machine.trust.certificates import (
     Authority,
     KeyPair,
     belongs_together,
+    is_for,
     load_authority,
     needs_renewal,
     new_authority,
@@ -75,7 +76,7 @@ def ensure_client_certificate(
     shown = trust or authority.pem
     if files.read("ca.pem") != shown:
         files.write("ca.pem", shown, PUBLIC)
-    elif _usable(files):
+    elif _usable(store, files, machine, authority):
         return
     new_client_certificate(store, files, machine, authority)
 
@@ -88,11 +89,13 @@ def new_client_certificate(store: Store, files: Files, machine: str, authority: 
     files.write("cert.pem", pair.certificate, PUBLIC)
 
 
-def _usable(files: Files) -> bool:
+def _usable(store: Store, files: Files, machine: str, authority: Authority) -> bool:
+    """Whether the pair that is there is one of ours for this machine, whole and not due."""
     certificate, key = files.read("cert.pem"), files.read("key.pem")
     if certificate is None or key is None:
         return False
-    return belongs_together(KeyPair(certificate, key)) and not needs_renewal(certificate)
+    ours = is_for(KeyPair(certificate, key), authority, store=store.id, machine=machine)
+    return ours and not needs_renewal(certificate)
 
 
 def _read(store: Store) -> KeyPair | None:

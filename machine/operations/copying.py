@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from machine.errors import UsageError
@@ -57,9 +57,9 @@ def copy(
     if delta and both:
         raise UsageError("rsync cannot copy between two machines", hint="leave -d/--delta away")
     hosts = {place.machine: look(place.machine) for place in (source, target) if place.machine is not None}
-    names = _names(list(hosts.values()))
+    names = _names(hosts)
     ends = [_argument(place, names) for place in (source, target)]
-    with _configuration([(names[host.machine], host) for host in hosts.values()]) as config:
+    with _configuration([(names[said], host) for said, host in hosts.items()]) as config:
         if delta:
             line = [program, "-e", f"ssh -F {config}", *([] if quiet else ["--progress"])]
         else:
@@ -110,10 +110,10 @@ def require(program: str, feature: str) -> str:
     return found
 
 
-def _names(hosts: Sequence[SshHost]) -> dict[str, str]:
+def _names(hosts: Mapping[str, SshHost]) -> dict[str, str]:
     """How a program calls each host: as the operator's configuration knows it, unless two would have one name."""
-    called = [host.host for host in hosts]
-    return {host.machine: host.host if called.count(host.host) == 1 else host.machine for host in hosts}
+    called = [address for address, _ in {(host.host, host.machine) for host in hosts.values()}]
+    return {said: host.host if called.count(host.host) == 1 else host.machine for said, host in hosts.items()}
 
 
 def _argument(place: Place, names: dict[str, str]) -> str:

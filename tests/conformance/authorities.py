@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import ipaddress
 from pathlib import Path
 
@@ -16,7 +17,7 @@ _DAYS = 1080
 
 def rsa_authority(directory: Path) -> tuple[x509.Certificate, rsa.RSAPrivateKey]:
     """``ca.pem`` and ``ca-key.pem`` as its bootstrap writes them."""
-    key = rsa.generate_private_key(65537, 2048)
+    key = _key("authority")
     name = _name("ada")
     certificate = (
         _builder(name, name, key)
@@ -36,7 +37,7 @@ def rsa_leaf(
     address: str | None = None,
 ) -> None:
     """A client's pair of files or, with an address, a server's."""
-    key = rsa.generate_private_key(65537, 2048)
+    key = _key(files[1])
     usage = ExtendedKeyUsageOID.SERVER_AUTH if address else ExtendedKeyUsageOID.CLIENT_AUTH
     builder = (
         _builder(_name("ada.web" if address else "ada.<bootstrap>"), authority[0].subject, key)
@@ -47,6 +48,11 @@ def rsa_leaf(
         names = [x509.IPAddress(ipaddress.ip_address(address)), x509.DNSName("localhost")]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     _write(directory, *files, builder.sign(authority[1], hashes.SHA256()), key)
+
+
+@functools.lru_cache
+def _key(_whose: str) -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 2048)  # takes a while: one for all tests
 
 
 def _name(organization: str) -> x509.Name:

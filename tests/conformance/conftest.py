@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import machine.cli.create  # noqa: F401 - it shall hold the real load_driver, and not one that a test puts there
 from machine import hot
 from machine.errors import DriverError, EndpointUnverified
 from machine.model import Access, Endpoint, EngineSpec, Instance, Machine, Observation, Spec, State
