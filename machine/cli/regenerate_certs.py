@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from machine.errors import UsageError
+
 _QUESTION = "Regenerate TLS machine certs?  Warning: this is irreversible. (y/n): "
 
 
@@ -26,8 +28,8 @@ def command(directory: str, names: tuple[str, ...], force: bool, client_certs: b
         click.echo(_QUESTION, nl=False)
         answer = sys.stdin.readline().strip().lower()
         if not answer:
-            click.echo("Nobody answered: nothing was changed. To be asked nothing, say -f.", err=True)
-            return 1
+            click.echo()
+            raise UsageError("nobody answered, and nothing was changed", hint="to be asked nothing: -f")
         if not answer.startswith("y"):
             return 0
     click.echo("Regenerating TLS certificates")

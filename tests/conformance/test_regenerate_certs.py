@@ -31,7 +31,7 @@ def test_anything_but_yes_changes_nothing(
 ) -> None:
     fleet.add("web", driver="generic")
     said = program("regenerate-certs", "web", stdin=answer)
-    assert (said.code, said.out) == (code, QUESTION)
+    assert (said.code, said.out.rstrip("\n")) == (code, QUESTION)
     assert renewed == []
 
 
