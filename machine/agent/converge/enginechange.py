@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 
 from machine.agent.converge import engine as engines
 from machine.agent.converge import port as ports
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 DAEMON_JSON = "/etc/docker/daemon.json"
 DROP_IN = "/etc/systemd/system/docker.service.d/50-pymachine.conf"
 UNIT = "docker.service"
+_PASSWORD = re.compile(r"(://[^/@\s:\"]*):[^/@\s\"]*@")  # in a URL: nobody's business on a screen or in a journal
 _KEPT = "before"  # below the agent's directory
 _RESTART_SECONDS = 90
 # Of these, a value K=V stands for its K: two with one K would contradict each other.
@@ -45,11 +47,12 @@ class Change:
         self.frees: int | None = None  # a port that the engine must have left afterwards
 
     def say(self, what: str, before: Any, after: Any) -> None:
-        """One line of the difference; None: not there."""
+        """One line of the difference, without passwords; None: not there."""
         shown = [
-            "" if value is None else value if isinstance(value, str) else json.dumps(value) for value in (before, after)
+            "" if each is None else each if isinstance(each, str) else json.dumps(each) for each in (before, after)
         ]
-        self.lines.append({"what": what, "before": printable(shown[0]), "after": printable(shown[1])})
+        was, will = (printable(_PASSWORD.sub(r"\1:…@", text)) for text in shown)
+        self.lines.append({"what": what, "before": was, "after": will})
 
 
 def plan(host: Host, wanted: dict[str, Any], engine: engines.Engine, free: int | None) -> Change | None:
@@ -209,7 +212,7 @@ def _environment(host: Host, change: Change, wanted: dict[str, str]) -> None:
         quoted = value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
         line = f'Environment="{name}={quoted}"'
         if after.get(name) != line:
-            change.say(f"{DROP_IN}: {name}", "(another value)" if name in after else None, _without_password(value))
+            change.say(f"{DROP_IN}: {name}", "(another value)" if name in after else None, value)
             after[name] = line
     text = "# Written by pymachine, for --engine-env.\n[Service]\n" + "".join(f"{line}\n" for line in after.values())
     if text != before:
@@ -296,10 +299,3 @@ def _mode(path: str, otherwise: int) -> int:
         return os.stat(path).st_mode & 0o777
     except FileNotFoundError:
         return otherwise
-
-
-def _without_password(value: str) -> str:
-    """A URL's password is nobody's business on a screen or in a journal."""
-    scheme, separator, rest = value.partition("://")
-    user, at, host = rest.rpartition("@")
-    return f"{scheme}://{user.partition(':')[0]}:…@{host}" if separator and at and ":" in user else value

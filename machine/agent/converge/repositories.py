@@ -15,4 +15,6 @@ DOCKER = {
 KEY_NAME = "gpg"  # the key's file, below the repository
 COMPONENT = "stable"
 PACKAGE = "docker-ce"
+KEYRING = "/etc/apt/keyrings/pymachine-docker.gpg"  # where we write it, and which source believes it
+SOURCE = "/etc/apt/sources.list.d/pymachine-docker.sources"
 CLIENT = "docker-ce-cli"  # kept at the engine's version where the repository has it

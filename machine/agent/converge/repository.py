@@ -12,7 +12,7 @@ import shutil
 import tempfile
 
 from machine.agent.converge import openpgp
-from machine.agent.converge.repositories import CLIENT, COMPONENT, DOCKER, KEY_NAME, PACKAGE
+from machine.agent.converge.repositories import CLIENT, COMPONENT, DOCKER, KEY_NAME, KEYRING, PACKAGE, SOURCE
 from machine.agent.errors import Failed
 from machine.agent.facts import os_release
 from machine.agent.host import Host
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from machine.agent.converge.packages import Apt
 
-KEYRING = "/etc/apt/keyrings/pymachine-docker.gpg"
-SOURCE = "/etc/apt/sources.list.d/pymachine-docker.sources"
 _HELPER = "/usr/lib/apt/apt-helper"
 _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 _LISTS = "/var/lib/apt/lists"
@@ -78,11 +76,6 @@ def install(host: Host, wire: Wire, apt: Apt, wanted: dict[str, Any]) -> str:
         _take_away(host, url, directory_made)
         raise
     return PACKAGE
-
-
-def left_behind(host: Host) -> list[str]:
-    """What of a repository of ours is on the host: it stays with the packages that came from it."""
-    return [path for path in (SOURCE, KEYRING) if os.path.exists(host.path(path))]
 
 
 def _official(release: dict[str, str]) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import os
 import shutil
 
 from machine.agent.converge import service
+from machine.agent.converge.repositories import KEYRING, SOURCE
 from machine.agent.converge.state import State
 from machine.agent.host import DIRECTORY, Host
 from machine.agent.wire import Wire
@@ -73,10 +74,7 @@ def uninstall(host: Host, wire: Wire, store: str, machine: str) -> dict[str, Any
 def _kept(host: Host, state: State) -> list[str]:
     """What stays although we brought it, or because it is the user's."""
     kept = [f"package {name}" for name in state.values.get("installed") or []]
-    if state.get("engine").get("source") == "docker":
-        from machine.agent.converge import repository
-
-        kept += repository.left_behind(host)
+    kept += [path for path in (SOURCE, KEYRING) if os.path.exists(host.path(path))]  # with the packages from there
     if state.get("settings"):
         from machine.agent.converge import enginechange
 

@@ -83,7 +83,10 @@ def test_without_consent_nothing_at_all_is_changed(set_host: FakeHost, operator:
 
 def test_variables_are_a_drop_in_of_ours_quoted_as_systemd_reads_it(set_host: FakeHost, operator: Operator) -> None:
     environment = {"A": 'b "c" \\ 100%', "HTTP_PROXY": "http://user:secret@proxy:3128"}
-    operator.converge(set_host, engine=engine(environment=environment))
+    proxies = {"proxies": {"http-proxy": "http://user:secret@proxy:3128"}}
+    report = operator.converge(set_host, engine=engine(environment=environment, settings=proxies))
+    assert "user:…@proxy" in str(operator.changes)
+    assert "secret" not in str(report)
     text = (set_host.root / DROP_IN).read_text()
     assert 'Environment="A=b \\"c\\" \\\\ 100%%"\n' in text
     assert (set_host.root / DROP_IN).stat().st_mode & 0o777 == 0o600
