@@ -7,6 +7,7 @@ fork costs, a few milliseconds, where a fresh Python with the same imports takes
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 ROOT = Path(__file__).parents[2]
 
 
@@ -198,6 +200,7 @@ def _fork(request: dict[str, Any]) -> int:
     code = 70
     try:
         os.setsid()
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)  # also one that a failed test has left asleep
         code = _child(request)
     except BaseException as error:  # noqa: BLE001 - whatever it is, a forked child must not return
         import traceback
