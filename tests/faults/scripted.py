@@ -122,7 +122,7 @@ class ScriptedChannel:
         """There is one newer engine, and then none."""
         before, after = self._host.read("engine") or "20.10.24", "20.10.25"
         self._host.write("engine", after)
-        package = {"package": "docker.io", "package_version": f"{after}-1"}
+        package = {"package": "docker.io", "package_before": f"{before}-1", "package_version": f"{after}-1"}
         self._say(result={"kind": "docker", "before": before, "after": after, "changed": before != after, **package})
 
     def _certificate(self, data: bytes) -> None:
