@@ -83,7 +83,7 @@ def _where() -> dict[str, object]:
     """This computer, as far as it matters for the figures."""
     return {
         "cores": os.cpu_count(),
-        "kernel": platform.release(),
+        "kernel": platform.release().partition("-")[0],
         "python": platform.python_version(),
         "load": f"{os.getloadavg()[0]:.1f}",
     }
