@@ -16,6 +16,7 @@ from machine.bootstrap.lines import HostLines, clean
 from machine.errors import BootstrapFailed, HostUnreachable
 
 PROTOCOL = 1
+_UPGRADED = ("kind", "before", "after", "package", "package_before", "package_version")
 
 Emit = Callable[[str, str, str, float], None]
 """``emit(step, status, text, elapsed)``: what the host reports, already harmless."""
@@ -86,8 +87,16 @@ class Upgraded:
     before: str  # its versions
     after: str
     package: str
+    package_before: str  # its versions
     package_version: str
     changed: bool
+
+    @property
+    def from_to(self) -> tuple[str, str]:
+        """For people: what became what; of an engine that has kept its version, its package's."""
+        if self.before == self.after:
+            return f"{self.package} {self.package_before}", f"{self.package} {self.package_version}"
+        return self.before, self.after
 
 
 def converge(
@@ -181,7 +190,7 @@ def upgrade(channel: Channel, wanted: Mapping[str, Any], *, emit: Emit, sudo: bo
     talk = _Conversation(channel, emit, sudo, agent_bundle())
     result, _ = talk.run("upgrade", wanted, None, None, "/")
     try:
-        texts = {name: str(result[name]) for name in ("kind", "before", "after", "package", "package_version")}
+        texts = {name: str(result[name]) for name in _UPGRADED}
         return Upgraded(**texts, changed=bool(result["changed"]))
     except (KeyError, TypeError) as error:
         raise _protocol(f"its result cannot be understood: {error!r}") from error

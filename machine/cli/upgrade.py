@@ -35,6 +35,7 @@ def command(directory: str, names: tuple[str, ...]) -> int:
         done = said[machine.name]
         if not done.changed:
             return f"{machine.name} has the newest engine of its package sources: {done.after}. Nothing to do."
-        return f"{machine.name} is upgraded from {done.before} to {done.after}."
+        before, after = done.from_to
+        return f"{machine.name} is upgraded from {before} to {after}."
 
     return run_on(directory, names, "upgrade", action, line)

@@ -46,7 +46,7 @@ def upgrade(store: Store, machine: Machine, driver: Driver, settings: Settings) 
             with connection.open(bootstrap_command(sudo), op.deadline) as channel:
                 done = session.upgrade(channel, wanted, emit=host_events(op, step), sudo=sudo)
             step.result.update(before=done.before, after=done.after, package=done.package)
-            step.summary = f"{done.before} -> {done.after}" if done.changed else f"{done.after}: nothing newer"
+            step.summary = " -> ".join(done.from_to) if done.changed else f"{done.after}: nothing newer"
         if done.changed or entry.resumed:  # or a first attempt changed it, and was cut off before it was recorded
             facts = {**machine.facts, "engine": {**machine.facts.get("engine", {}), "version": done.package_version}}
             port = machine.port or 0

@@ -31,7 +31,13 @@ class Connection:
 
 def answers(monkeypatch: pytest.MonkeyPatch, before: str, after: str) -> None:
     done = Upgraded(
-        kind="docker", before=before, after=after, package="docker.io", package_version=after, changed=before != after
+        kind="docker",
+        before=before,
+        after=after,
+        package="docker.io",
+        package_before=before,
+        package_version=after,
+        changed=before != after,
     )
     monkeypatch.setattr(operations.session, "upgrade", lambda *_, **__: done)
     monkeypatch.setattr(operations, "connect_to_host", lambda *_, **__: Connection())

@@ -105,6 +105,31 @@ def test_an_engine_with_nothing_newer_is_left_alone(two: tuple[Pymachine, Host, 
     assert host_run(pymachine, state) == before
 
 
+# The host's own package once more, with a higher version, in a repository on the host itself.
+NEWER = """set -e
+mkdir -p /srv/newer && cd /srv/newer
+apt-get update -qq
+apt-get download -q docker.io
+dpkg-deb -R docker.io_*.deb tree
+sed -i 's/^Version: .*/&+newer1/' tree/DEBIAN/control
+dpkg-deb -Znone -b tree new.deb && rm -r tree docker.io_*.deb
+{ dpkg-deb -f new.deb; echo "Filename: ./new.deb"; echo "Size: $(stat -c %s new.deb)"
+  echo "SHA256: $(sha256sum new.deb | cut -d' ' -f1)"; } >Packages
+echo 'deb [trusted=yes] file:/srv/newer ./' >/etc/apt/sources.list.d/newer.list
+"""
+
+
+def test_an_engine_with_something_newer_is_upgraded(two: tuple[Pymachine, Host, Host]) -> None:
+    pymachine = two[0]
+    pymachine("ssh", "b", NEWER)
+    said = pymachine("upgrade", "b").stdout.splitlines()[-1]
+    assert said.startswith("b is upgraded from docker.io ")
+    assert said.endswith("+newer1.")
+    assert pymachine("ssh", "b", "dpkg-query -W docker.io").stdout.endswith("+newer1\n")
+    assert pymachine("status", "b").stdout == "Running\n"
+    assert "Nothing to do." in pymachine("upgrade", "b").stdout
+
+
 def host_run(pymachine: Pymachine, line: str) -> str:
     """What a command says on the host of a."""
     return pymachine("ssh", "a", line).stdout

@@ -66,6 +66,7 @@ def upgrade(host: Host, wire: Wire, wanted: dict[str, Any]) -> dict[str, Any]:
         "before": engine.version,
         "after": now.version,
         "package": package,
+        "package_before": before[package],
         "package_version": after.get(package),
         "changed": changed,
     }
