@@ -162,9 +162,9 @@ def test_a_client_of_a_placeholder_is_told_of_no_tls(command: Command) -> None:
     command("create", "-d", "none", "--url", "tcp://[2001:db8::7]:2375", "place")
     lines = command("env", "--shell", "bash", "place").splitlines()
     assert lines[:4] == [
-        "unset DOCKER_TLS_VERIFY",
+        "unset DOCKER_TLS_VERIFY;",  # first, and ended: an unquoted `eval $(…)` makes one line of all
+        "unset DOCKER_CERT_PATH;",
         'export DOCKER_HOST="tcp://[2001:db8::7]:2375"',
-        "unset DOCKER_CERT_PATH",
         'export DOCKER_MACHINE_NAME="place"',
     ]
     assert command("config", "place") == "-H=tcp://[2001:db8::7]:2375\n"
