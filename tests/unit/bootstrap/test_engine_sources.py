@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ Comment: armor around nothing
 
 
 @pytest.fixture(scope="module")
-def gpg(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
+def gpg(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., bytes]]:
     home = tmp_path_factory.mktemp("g")
     home.chmod(0o700)
 
@@ -35,7 +35,9 @@ def gpg(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
         command = ["gpg", "--homedir", str(home), "--batch", "-q", "--passphrase", "", *arguments]
         return subprocess.run(command, check=True, capture_output=True).stdout
 
-    return run
+    yield run
+    if shutil.which("gpgconf"):
+        subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=False, capture_output=True)
 
 
 @needs_gpg
