@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from machine.driver import Driver
+from machine.errors import PymachineError
 from machine.model import Machine
 from machine.operations.authority import ensure_client_certificate, store_authority
 from machine.operations.converge import converge_host
 from machine.operations.hostconnection import connect_to_host
 from machine.operations.operation import Operation
 from machine.operations.route import find_route
+from machine.store.files import Files
 
 
 def bring_up(op: Operation, driver: Driver, *, patient: bool, take_port: bool = False) -> Machine:
@@ -32,8 +37,9 @@ def bring_up(op: Operation, driver: Driver, *, patient: bool, take_port: bool = 
         machine, trust = converge_host(op, step, machine, connection, ours=ours, take_port=take_port)
 
     with op.step("endpoint") as step:
-        ensure_client_certificate(store, op.files, machine.name, store_authority(store), trust)
-        endpoint = find_route(op, machine, connection)
+        with _old_ones_until_verified(op.files, machine):
+            ensure_client_certificate(store, op.files, machine.name, store_authority(store), trust)
+            endpoint = find_route(op, machine, connection)
         store.journal.record_endpoint(op.entry, endpoint)
         step.result["route"] = endpoint.route
         step.summary = endpoint.url
@@ -43,3 +49,17 @@ def bring_up(op: Operation, driver: Driver, *, patient: bool, take_port: bool = 
                 f" keep a tunnel open with `pymachine tunnel {machine.name}`"
             )
     return store.machines.get(op.machine)
+
+
+@contextlib.contextmanager
+def _old_ones_until_verified(files: Files, machine: Machine) -> Iterator[None]:
+    """An endpoint that was given is in use with its own certificates until ours has answered."""
+    given = machine.endpoint is not None and machine.endpoint.given
+    kept = {name: files.read(name) for name in ("ca.pem", "key.pem", "cert.pem")} if given else {}
+    try:
+        yield
+    except PymachineError:
+        for name, content in kept.items():
+            if content is not None:
+                files.write(name, content)
+        raise

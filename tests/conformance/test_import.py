@@ -342,3 +342,28 @@ class TestRecognising:
     def test_nothing_is_nobody_s(self, tmp_path: Path) -> None:
         assert not is_docker_machine_store(str(tmp_path))
         assert not is_docker_machine_store(str(tmp_path / "nowhere"))
+
+
+def test_an_agent_that_does_not_answer_takes_nothing_away(
+    tmp_path: Path, old: OldStore, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from types import SimpleNamespace
+
+    from machine.errors import EndpointUnverified
+    from machine.operations import bringup
+
+    old.machine("web", version_3())
+    say("import", "--from-docker-machine", str(old.directory))
+    connection = SimpleNamespace(user="root", host=ADDRESS)
+    monkeypatch.setattr(bringup, "connect_to_host", lambda *_, **__: connection)
+    monkeypatch.setattr(bringup, "converge_host", lambda _op, _step, machine, *_, **__: (machine, None))
+
+    def no_route(*_: object) -> None:
+        raise EndpointUnverified("it does not answer", layer="agent")
+
+    monkeypatch.setattr(bringup, "find_route", no_route)
+    files = tmp_path / "store" / "machines" / "web"
+    before = {path.name: path.read_bytes() for path in files.glob("*.pem")}
+    assert say("provision", "web")[0] == 1
+    assert {path.name: path.read_bytes() for path in files.glob("*.pem")} == before
+    assert say("url", "web")[1] == f"tcp://{ADDRESS}:2376\n"
