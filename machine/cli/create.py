@@ -174,7 +174,8 @@ def command(
             settings = Settings(
                 emit=emit,
                 ask_passphrase=ask_passphrase,
-                ask_consent=consent_asker(yes),
+                # docker-machine never asked, and its scripts have nobody who could answer.
+                ask_consent=consent_asker(yes or is_drop_in()),
                 cancellation=cancellation,
                 timeout=seconds,
             )

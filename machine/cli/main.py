@@ -76,6 +76,24 @@ def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) 
         ctx.exit()
 
 
+# What works without a store, or on one that is not ours yet.
+_WITHOUT_STORE = ("help", "import", "shell-init", "use", "version")
+
+
+def _refuse_docker_machines_own(directory: str) -> None:
+    """Never mix with the store of the real docker-machine: it is named, and how to take it over."""
+    from machine.compat.foreign import is_docker_machine_store
+    from machine.errors import UsageError
+
+    if is_docker_machine_store(directory):
+        raise UsageError(
+            f"{directory} is docker-machine's own store",
+            cause="it has machines and no database of pymachine's; nothing in it was read or changed",
+            hint=f"to take it over in place: pymachine import --in-place --from-docker-machine {directory};"
+            " or choose another store with --storage-path",
+        )
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "-s",
@@ -105,3 +123,5 @@ def main(ctx: click.Context, storage_path: str | None, debug: bool) -> None:
 
         log_to_stderr()
     ctx.obj = store_directory(storage_path, os.environ, drop_in=is_drop_in())
+    if ctx.invoked_subcommand not in _WITHOUT_STORE:
+        _refuse_docker_machines_own(ctx.obj)

@@ -11,8 +11,8 @@ from tests.testbed.fixtures import *  # noqa: F403 - fixtures are found by name
 
 
 @pytest.fixture
-def pymachine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pymachine]:
-    """The command with an empty store; machines that a test leaves are removed."""
+def pymachine(tmp_path_factory: pytest.TempPathFactory, host_factory: object) -> Iterator[Pymachine]:
+    """The command with an empty store; machines that a test leaves are removed, while their hosts are still there."""
     command = Pymachine(tmp_path_factory.mktemp("store"))
     yield command
     _remove_all(command)

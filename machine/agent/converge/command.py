@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from machine.agent.converge import lock
 from machine.agent.errors import Failed, Gone
 from machine.agent.host import Host
 from machine.agent.wire import Wire
@@ -36,6 +37,8 @@ def run(source: BinaryIO, sink: BinaryIO, offer: dict[str, Any], sha256: str, da
                 hint="use a pymachine at least as new as the agent on the host",
             )
         host = Host(offer.get("root", "/"), wanted.get("environment"), float(wanted.get("deadline", 900)))
+        wire.begin("turn")
+        lock.take(host, wire)
         if wanted.get("action") == "uninstall":
             from machine.agent.converge.uninstall import uninstall as remove
 

@@ -120,14 +120,20 @@ class FakeHost:
         return json.loads(path.read_text())["calls"] if path.exists() else []
 
     def files(self) -> dict[str, tuple[Any, ...]]:
-        """Every file with mode, content and modification time; what the fakes keep for themselves left out."""
+        """Every file with mode, content and modification time; /run and what the fakes keep for themselves left out."""
         found: dict[str, tuple[Any, ...]] = {}
         for path in sorted(self.root.rglob("*")):
             about = path.lstat()
-            if path.name == "systemd.json" or stat.S_ISSOCK(about.st_mode) or stat.S_ISDIR(about.st_mode):
+            name = str(path.relative_to(self.root))
+            if (
+                name.startswith("run/")
+                or path.name == "systemd.json"
+                or stat.S_ISSOCK(about.st_mode)
+                or stat.S_ISDIR(about.st_mode)
+            ):
                 continue
             content = os.readlink(path) if path.is_symlink() else path.read_bytes()
-            found[str(path.relative_to(self.root))] = (oct(about.st_mode), content, about.st_mtime_ns)
+            found[name] = (oct(about.st_mode), content, about.st_mtime_ns)
         return found
 
 
