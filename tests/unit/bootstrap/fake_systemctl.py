@@ -6,6 +6,7 @@ Started some hundred times by the tests, in a bare Python: it imports little.
 import json
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.abspath(os.path.join(__file__, "../../../..")))
 
@@ -54,7 +55,11 @@ def restarted_engine() -> int:
         return 1
     holder = f"{root}/dockerd.pid"
     if os.path.exists(holder) and b"tcp://" not in said:
-        os.kill(int(read(holder)), 9)
+        pid = int(read(holder))
+        os.kill(pid, 9)
+        # As systemd does, wait for its end: until then the kernel may not have taken its sockets away.
+        while os.path.exists(f"/proc/{pid}") and read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[0] != b"Z":
+            time.sleep(0.002)
         os.unlink(holder)
     return 0
 
