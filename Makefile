@@ -2,7 +2,7 @@
 VENV   := .venv
 BIN    := $(VENV)/bin
 SYSTEM := ca-certificates iproute2 iptables mmdebstrap openssh-client python3 python3-venv systemd-container
-TESTS  := bash busybox-static dash fish gnupg openssh-server openssl procps tcsh zsh
+TESTS  := bash busybox-static dash fish gnupg openssh-server openssl procps tcsh zsh rsync
 # One Python for the virtual environment: the system's, unless PYTHON names another.
 PYTHON ?= python3
 
