@@ -75,6 +75,8 @@ class Agent:
         return self.wrap(self.context(certificate or self.authority.client(), name))
 
     def wrap(self, context: ssl.SSLContext) -> ssl.SSLSocket:
+        # Debian's Python takes an end without close_notify for a clean one; here it must be told from that.
+        context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
         client = context.wrap_socket(self.connect_tcp(), suppress_ragged_eofs=False)
         self._clients.append(client)
         return client
