@@ -45,13 +45,13 @@ demo: install
 test: test-system install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[dev]'
 	@rm -rf build *.egg-info
-	@$(BIN)/python -m pytest -m 'not e2e' -n auto
+	@$(BIN)/python -m pytest -m 'not e2e' -n auto --dist worksteal
 	@$(BIN)/python -m pytest -m e2e
 
 unit: test-system install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[dev]'
 	@rm -rf build *.egg-info
-	@$(BIN)/python -m pytest -m 'not e2e' -n auto
+	@$(BIN)/python -m pytest -m 'not e2e' -n auto --dist worksteal
 
 lint: install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[dev]'

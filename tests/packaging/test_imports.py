@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.unit.processes import python
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 def operator_modules() -> list[str]:
