@@ -58,7 +58,7 @@ def parse_suite(text: str) -> str:
 def parse_mirror(text: str) -> str:
     """The address of a Debian mirror."""
     if not re.fullmatch(r"(https?|file)://[^\s#]+", text):
-        raise ValueError(f"{text!r} is not the address of a Debian mirror such as http://deb.debian.org/debian")
+        raise ValueError(f"{text!r} is not the address of a Debian mirror such as http://ftp.debian.org/debian")
     return text.rstrip("/")
 
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from machine.drivers.nspawn.commands import environment
 
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
+DEFAULT_MIRROR = "http://ftp.debian.org/debian"
 DEFAULT_SUITE = "bookworm"
 ARCHIVE_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 

@@ -213,14 +213,14 @@ def test_no_engine_and_no_package_for_one_is_refused_before_anything_is_changed(
 
 def test_sources_that_cannot_be_reached_are_the_cause(bare_host: FakeHost, operator: Operator) -> None:
     bare_host.command(
-        "apt-get", 'case "$*" in *update*) printf "E: Could not \\033[31mresolve deb.debian.org\\n" >&2;; esac'
+        "apt-get", 'case "$*" in *update*) printf "E: Could not \\033[31mresolve mirror.example\\n" >&2;; esac'
     )
     bare_host.command("apt-cache", "exit 0")
     before = bare_host.files()
     with pytest.raises(BootstrapFailed, match="cannot be reached") as caught:
         operator.converge(bare_host)
     assert caught.value.code == "engine-install"
-    assert caught.value.cause == "E: Could not [31mresolve deb.debian.org"
+    assert caught.value.cause == "E: Could not [31mresolve mirror.example"
     assert "http_proxy" in str(caught.value.hint)
     assert bare_host.files() == before
 

@@ -10,7 +10,7 @@ from machine.drivers.nspawn.sources import Source
 DEBIAN = """\
 Types: deb deb-src
 # a comment
-URIs: http://deb.debian.org/debian
+URIs: http://mirror.example/debian
 Suites: bookworm bookworm-updates bookworm-backports
 Components: main contrib
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
@@ -31,9 +31,9 @@ NOT_DEBIAN = [
     "deb https://packages.microsoft.com/debian/12/prod bookworm main",
     "deb https://deb.nodesource.com/node_20.x nodistro main",
     "deb http://apt.postgresql.org/pub/repos/apt bookworm-pgdg main",
-    "deb http://deb.debian.org/debian trixie main",
-    "deb-src http://deb.debian.org/debian bookworm main",
-    "# deb http://deb.debian.org/debian bookworm main",
+    "deb http://mirror.example/debian trixie main",
+    "deb-src http://mirror.example/debian bookworm main",
+    "# deb http://mirror.example/debian bookworm main",
 ]
 
 
@@ -56,7 +56,7 @@ def test_other_vendors_repositories_are_not_debian(line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "deb http://deb.debian.org/debian bookworm main contrib non-free-firmware",
+        "deb http://mirror.example/debian bookworm main contrib non-free-firmware",
         "deb [trusted=yes] http://mirror.corp.example/pub/debian/ bookworm-updates main # ours",
         "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://10.0.0.1/d bookworm main",
     ],
@@ -73,7 +73,7 @@ def test_the_operators_sources_are_chosen_without_backports() -> None:
 
 def test_another_suite_comes_from_the_operators_mirrors() -> None:
     chosen = sources.choose("trixie", None, sources.parse_deb822(DEBIAN), "bookworm")
-    assert chosen[0].uris == ("http://deb.debian.org/debian",)
+    assert chosen[0].uris == ("http://mirror.example/debian",)
     assert [source.suites for source in chosen] == [("trixie", "trixie-updates"), ("trixie-security",)]
 
 
@@ -120,7 +120,7 @@ def test_files_of_other_names_are_not_sources(tmp_path: Path) -> None:
     parts = tmp_path / "sources.list.d"
     parts.mkdir()
     (parts / "debian.sources").write_text(DEBIAN)
-    (parts / "old.list.disabled").write_text("deb http://deb.debian.org/debian bookworm main")
+    (parts / "old.list.disabled").write_text("deb http://mirror.example/debian bookworm main")
     (tmp_path / "sources.list").write_text("deb http://first.example/debian bookworm main\n")
     assert sources.operator_sources(tmp_path)[0].uris[0] == "http://first.example/debian"
     assert len(sources.operator_sources(tmp_path)) == 3

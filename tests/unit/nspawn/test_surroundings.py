@@ -122,9 +122,9 @@ def test_a_build_says_how_far_it_is() -> None:
         progress.line(line)
         for line in (
             "I: running apt-get update...",
-            "Get:1 http://deb.debian.org/debian bookworm InRelease [151 kB]",
+            "Get:1 http://mirror.example/debian bookworm InRelease [151 kB]",
             "0 upgraded, 120 newly installed, 0 to remove and 0 not upgraded.",
-            "Get:45 http://deb.debian.org/debian bookworm/main amd64 libc6 amd64 2.36 [2759 kB]",
+            "Get:45 http://mirror.example/debian bookworm/main amd64 libc6 amd64 2.36 [2759 kB]",
             "Unpacking libc6:amd64 (2.36-9+deb12u14) ...",
             "Setting up libc6:amd64 (2.36-9+deb12u14) ...",
             "Reading package lists...",
