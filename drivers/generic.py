@@ -6,13 +6,14 @@ Never renames the host, never upgrades its packages, never touches what pymachin
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from machine.driver import Capabilities, Found, HostIdentity, Recorder, option
-from machine.errors import DriverError, UsageError
-from machine.model import Access, Instance, Observation, Spec, State
+from machine.driver import Capabilities, HostIdentity, Recorder, option
+from machine.drivers.given import Given
+from machine.errors import UsageError
+from machine.model import Access, Instance, Spec
 from machine.trust.sshkeys import check_fingerprint
 
 
@@ -84,7 +85,7 @@ class GenericOptions:
     )
 
 
-class GenericDriver:
+class GenericDriver(Given):
     """Adopts a host that exists."""
 
     name: ClassVar[str] = "generic"
@@ -122,35 +123,6 @@ class GenericDriver:
             data={"engine_port": request["engine_port"]},
         )
 
-    def observe(self, instances: Sequence[Instance]) -> list[Observation]:
-        """No provider can be asked; whether the host answers, the endpoint shows."""
-        return [Observation(state=State.UNKNOWN, address=each.address) for each in instances]
-
-    def start(self, instance: Instance, record: Recorder) -> Instance:
-        """Refused: no provider."""
-        raise self._no_provider("start", instance)
-
-    def stop(self, instance: Instance, record: Recorder) -> None:
-        """Refused: no provider."""
-        raise self._no_provider("stop", instance)
-
-    def restart(self, instance: Instance, record: Recorder) -> Instance:
-        """Refused: no provider."""
-        raise self._no_provider("restart", instance)
-
-    def kill(self, instance: Instance, record: Recorder) -> None:
-        """Refused: no provider."""
-        raise self._no_provider("kill", instance)
-
-    def remove(self, id: str, data: Mapping[str, Any], record: Recorder) -> None:
-        """Nothing: the host stays. What the bootstrap brought, the operation takes away over SSH."""
-
-    def find(self, store: str) -> list[Found]:
-        """Nothing is made, so nothing can be left."""
-        return []
-
-    def _no_provider(self, verb: str, instance: Instance) -> DriverError:
-        return DriverError(
-            f"the driver generic cannot {verb} a host",
-            hint=f"do it where the host {instance.id} is managed",
-        )
+    def refusal(self, verb: str) -> str:
+        """There is no provider."""
+        return f"the driver generic cannot {verb} a host"

@@ -10,13 +10,14 @@ import os
 import re
 import ssl
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from machine.driver import Capabilities, Found, GivenEndpoint, HostIdentity, Recorder, option
-from machine.errors import DriverError, PreCheckFailed, UsageError
-from machine.model import Access, Instance, Observation, Spec, State
+from machine.driver import Capabilities, GivenEndpoint, HostIdentity, Recorder, option
+from machine.drivers.given import Given
+from machine.errors import PreCheckFailed, UsageError
+from machine.model import Access, Instance, Spec
 
 # Docker's own two ports, chosen as its client does: https://docs.docker.com/reference/cli/dockerd/
 _TLS_PORT, _PLAIN_PORT = 2376, 2375
@@ -80,7 +81,7 @@ class NoneOptions:
     )
 
 
-class NoneDriver:
+class NoneDriver(Given):
     """Knows a URL."""
 
     name: ClassVar[str] = "none"
@@ -120,38 +121,9 @@ class NoneDriver:
             host=instance.access.host, port=instance.data["port"], **(instance.data["certificates"] or {})
         )
 
-    def observe(self, instances: Sequence[Instance]) -> list[Observation]:
-        """No provider can be asked; whether the endpoint answers, it shows itself."""
-        return [Observation(state=State.UNKNOWN, address=each.address) for each in instances]
-
-    def start(self, instance: Instance, record: Recorder) -> Instance:
-        """Refused: no provider."""
-        raise self._no_provider("start", instance)
-
-    def stop(self, instance: Instance, record: Recorder) -> None:
-        """Refused: no provider."""
-        raise self._no_provider("stop", instance)
-
-    def restart(self, instance: Instance, record: Recorder) -> Instance:
-        """Refused: no provider."""
-        raise self._no_provider("restart", instance)
-
-    def kill(self, instance: Instance, record: Recorder) -> None:
-        """Refused: no provider."""
-        raise self._no_provider("kill", instance)
-
-    def remove(self, id: str, data: Mapping[str, Any], record: Recorder) -> None:
-        """Nothing: the endpoint stays; the record is all there was."""
-
-    def find(self, store: str) -> list[Found]:
-        """Nothing is made, so nothing can be left."""
-        return []
-
-    def _no_provider(self, verb: str, instance: Instance) -> DriverError:
-        return DriverError(
-            f"the driver none knows an endpoint and cannot {verb} what is behind it",
-            hint=f"do it where {instance.address} is managed",
-        )
+    def refusal(self, verb: str) -> str:
+        """There is no provider."""
+        return f"the driver none knows an endpoint and cannot {verb} what is behind it"
 
 
 def _require_usable(options: NoneOptions) -> None:
