@@ -199,12 +199,34 @@ class Capabilities:
     local_rank: int | None = None  # drivers for this very computer, the best first (lowest); None: not local
 
 
+class Notes(Protocol):
+    """What a driver has learnt about its provider and may want again: JSON values, never a secret."""
+
+    def get(self, key: str, max_age: float) -> Any:
+        """What was noted under this key at most ``max_age`` seconds ago; None: nothing."""
+
+    def put(self, key: str, value: Any) -> None:
+        """Note it; one that cannot be written is done without."""
+
+
+class NoNotes:
+    """A `Notes` that forgets."""
+
+    def get(self, key: str, max_age: float) -> Any:
+        """Nothing."""
+        return None
+
+    def put(self, key: str, value: Any) -> None:
+        """Forget it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostIdentity:
     """What a new host must be given to be reachable by us and by nobody else. Public halves only."""
 
     store: str  # the store's id: marks what is made
     authorized_key: str  # the machine's own SSH public key, one OpenSSH line
+    notes: Notes = dataclasses.field(default_factory=NoNotes)  # for a check that would ask the same again and again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +251,19 @@ class Recorder(Protocol):
 
     def check(self) -> None:
         """Raise ``Cancelled`` or ``DeadlineExceeded`` when it is time to stop; every wait calls it."""
+
+    def recall(self) -> Mapping[str, Any]:
+        """The data of the last `resource` of this machine, from whichever attempt; empty when there was none."""
+
+    def keep(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """Bytes with secrets in them that a repeated create must have again, to the letter.
+
+        They lie in a file that only its owner can read, until the machine's create has ended well.
+
+        Args:
+            name: a word, for the file's name.
+            make: called where there are none yet; what it returns is on the disk before this returns.
+        """
 
 
 class Driver(Protocol):
@@ -278,6 +313,23 @@ class Driver(Protocol):
 
     def find(self, store: str) -> list[Found]:
         """Everything out there with this store's marks."""
+
+
+@typing.runtime_checkable
+class AccountDriver(Protocol):
+    """What a driver adds that asks a provider's account: whom to ask about a machine that exists.
+
+    The request that its ``check`` returns has an ``account``: JSON values without a secret (profile, region, …).
+    """
+
+    def sign_in(self, account: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
+        """Work for this account from now on; no call is made yet.
+
+        Args:
+            account: as the request had it; empty where none was recorded before the process died.
+            secrets: the driver's secret options by their names, kept ones or the environment's; one that is nowhere
+                is left out.
+        """
 
 
 class LocalDriver(Protocol):

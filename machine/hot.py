@@ -157,10 +157,12 @@ def _active(directory: str, arguments: list[str], environ: os._Environ[str]) -> 
     host = environ.get("DOCKER_HOST")
     if arguments or not host:
         return None
-    rows = _rows(directory, "SELECT name FROM machines WHERE url = ? ORDER BY name", (host,))
-    if not rows:
+    from machine.shell.listing import has_endpoint
+
+    rows = _rows(directory, "SELECT name, state FROM machines WHERE url = ? ORDER BY name", (host,))
+    names = [row[0] for row in rows or () if has_endpoint(row[1])]
+    if not names:
         return None
-    names = [row[0] for row in rows]
     told = environ.get("DOCKER_MACHINE_NAME", "")
     return (told if told in names else names[0]) + "\n"
 
@@ -182,6 +184,8 @@ def _ip(directory: str, arguments: list[str], environ: os._Environ[str]) -> str 
 
 
 def _url(directory: str, arguments: list[str], environ: os._Environ[str]) -> str | None:
+    if len(arguments) > 1 and _speaks_otherwise():  # docker-machine takes one
+        return None
     return _column(1, directory, arguments)
 
 

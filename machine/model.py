@@ -151,6 +151,7 @@ class Machine:
     engine: str | None = None  # "docker 20.10.24"
     port: int | None = None  # of the endpoint, on the host
     error: str | None = None  # one line: why the last operation failed
+    account: Mapping[str, Any] = field(default_factory=dict)  # whom its driver asks about it; no secret
 
     @property
     def url(self) -> str:

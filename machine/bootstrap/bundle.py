@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from machine.agent.version import VERSION
-from machine.bootstrap.templates import render
+from machine.templating import render
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable  # its place has moved since; for the type checker only

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from importlib import resources
 
-from machine.bootstrap.templates import render
+from machine.templating import render
 from machine.errors import PreCheckFailed
 
 PYTHONS = ("python3", *(f"python3.{minor}" for minor in range(14, 7, -1)), "/usr/libexec/platform-python")

@@ -24,7 +24,8 @@ def command(directory: str, names: tuple[str, ...], check: bool, swarm: bool) ->
 
     with opened_store(directory) as store:
         machine = meant(store, names[0] if names else None)  # docker-machine ignores what follows; so do its users
-        endpoint = dialled_endpoint(store, machine) if check or is_drop_in() else usable_endpoint(machine)
+        dial = check or is_drop_in()
+        endpoint = dialled_endpoint(store, machine, doing=words.CONNECTING) if dial else usable_endpoint(machine)
         files = store.files(machine.name)
     secured = endpoint.route != "plain"
     if secured:

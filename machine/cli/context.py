@@ -58,8 +58,26 @@ def meant(store: Store, name: str | None) -> Machine:
 
 
 def all_meant(store: Store, names: Iterable[str]) -> list[Machine]:
-    """The machines of these names, each once however often and in whichever case it is named."""
-    return list({machine.id: machine for machine in map(store.machines.get, names)}.values())
+    """The machines of these names, each once however often and in whichever case it is named.
+
+    Raises:
+        MachineNotFound: of the last name that is unknown; the others have been told by then.
+    """
+    from machine.cli.failures import show_error
+
+    machines: dict[int, Machine] = {}
+    unknown: list[MachineNotFound] = []
+    for name in names:
+        try:
+            machine = store.machines.get(name)
+            machines[machine.id] = machine
+        except MachineNotFound as error:
+            unknown.append(error)
+    for error in unknown[:-1]:
+        show_error(error)
+    if unknown:
+        raise unknown[-1]
+    return list(machines.values())
 
 
 @contextlib.contextmanager

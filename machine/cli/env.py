@@ -11,7 +11,7 @@ from machine.errors import UsageError
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("names", metavar="[NAME]", nargs=-1)
 @click.option("--shell", metavar="SHELL", help="The shell to write for. [default: as $SHELL says]")
 @click.option("-u", "--unset", is_flag=True, help="Unset the variables instead.")
 @click.option("--check", is_flag=True, help="Dial the endpoint first, and fail when it does not answer.")
@@ -19,7 +19,7 @@ from machine.errors import UsageError
 @click.option("--no-proxy", is_flag=True, help="Add the machine's address to no_proxy.")
 @click.pass_obj
 def command(
-    directory: str, name: str | None, shell: str | None, unset: bool, no_proxy: bool, check: bool, swarm: bool
+    directory: str, names: tuple[str, ...], shell: str | None, unset: bool, no_proxy: bool, check: bool, swarm: bool
 ) -> None:
     """Print the commands that point a docker client at a machine.
 
@@ -35,23 +35,26 @@ def command(
 
     if swarm:
         raise UsageError(words.NO_SWARM)
-    if unset and name is not None:
+    if unset and names:
         raise UsageError("Expected no machine name when the -u flag is present", hint="pymachine env --unset")
+    if len(names) > 1:
+        raise UsageError("Expected one machine name as an argument", hint="a shell uses one: pymachine env NAME")
     windows = os.name == "nt"
     shell = shell or env.detect(dict(os.environ), windows=windows)
     if shell is None:
         message = "Unknown shell" if is_drop_in() else "cannot tell your shell"
         raise UsageError(message, cause="$SHELL is not set", hint="add --shell bash, fish, zsh, …")
-    if shell not in env.SHELLS:
-        close = difflib.get_close_matches(shell, env.SHELLS, n=1)
+    close = difflib.get_close_matches(shell, env.SHELLS, n=1)
+    # docker-machine takes any other for a POSIX shell: so it is under its name, but what was probably mistyped.
+    if shell not in env.SHELLS and (close or not is_drop_in()):
         known = f"known: {', '.join(env.SHELLS)}"
         raise UsageError(f"unknown shell {shell!r}", hint=f"did you mean {close[0]}? {known}" if close else known)
     if unset:
-        names = [*env.NAMES, env.no_proxy(dict(os.environ), "")[0]] if no_proxy else list(env.NAMES)
-        click.echo(env.render_unset(names, shell, typed_command(os.environ)), nl=False)
+        variables = [*env.NAMES, env.no_proxy(dict(os.environ), "")[0]] if no_proxy else list(env.NAMES)
+        click.echo(env.render_unset(variables, shell, typed_command(os.environ)), nl=False)
         return
     with opened_store(directory) as store:
-        machine = meant(store, name)
+        machine = meant(store, names[0] if names else None)
         endpoint = dialled_endpoint(store, machine) if check or is_drop_in() else usable_endpoint(machine)
         files = store.files(machine.name).directory
         pairs = env.variables(machine.name, endpoint.url, None if endpoint.route == "plain" else files)

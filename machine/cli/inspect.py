@@ -32,8 +32,7 @@ def command(directory: str, names: tuple[str, ...], form: str) -> None:
 
     drop_in = is_drop_in()
     if len(names) > 1:
-        words = "Expected one machine name as an argument"
-        raise UsageError(f"Error: {words}" if drop_in else words, hint="one at a time: pymachine inspect NAME")
+        raise UsageError("Expected one machine name as an argument", hint="one at a time: pymachine inspect NAME")
     with opened_store(directory) as store:
         machine = meant(store, names[0] if names else None)
         document = _document(store, machine, drop_in=drop_in)

@@ -54,7 +54,7 @@ def command(directory: str, names: tuple[str, ...], force: bool, yes: bool, keep
             try:
                 with cancelled_by_signals() as cancellation, shown() as emit:
                     settings = Settings(emit=emit, ask_passphrase=ask_passphrase, cancellation=cancellation)
-                    driver = driver_of(machine)
+                    driver = driver_of(store, machine)
                     complete = remove(store, machine, driver, settings, force=force, keep_agent=keep_agent)
             except Cancelled:
                 raise

@@ -60,7 +60,7 @@ def run_on(
                 ask_consent=consent_asker(yes),
                 cancellation=cancellation,
             )
-            outcomes = for_each(machines, lambda machine: action(store, machine, driver_of(machine), settings))
+            outcomes = for_each(machines, lambda machine: action(store, machine, driver_of(store, machine), settings))
     code = 0
     for _, outcome in outcomes:
         if isinstance(outcome, Cancelled) and len(outcomes) == 1:

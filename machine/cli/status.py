@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from machine.errors import UsageError
+from machine.errors import DriverError, UsageError
 
 
 @click.command()
@@ -23,11 +23,12 @@ def command(directory: str, names: tuple[str, ...], recorded: bool, timeout: flo
 
     drop_in = is_drop_in()
     if len(names) > 1:
-        words = "Expected one machine name as an argument"
-        raise UsageError(f"Error: {words}" if drop_in else words, hint="of several: pymachine ls")
+        raise UsageError("Expected one machine name as an argument", hint="of several: pymachine ls")
     with opened_store(directory) as store:
         machine = meant(store, names[0] if names else None)
         seen = as_recorded(machine) if recorded else observe(store, [machine], load_driver, timeout=timeout)[0]
+    if drop_in and seen.unanswered and not seen.timed_out:
+        raise DriverError(f"error getting state for host {machine.name}: {seen.trouble}")
     click.echo(row(seen, None, drop_in=drop_in).state)
     if seen.trouble and not (recorded or drop_in):
         click.echo(f"{machine.name}: {seen.trouble}", err=True)

@@ -21,7 +21,7 @@ def command(directory: str, name: str | None, port: int | None) -> int:
 
     with opened_store(directory) as store, cancelled_by_signals() as cancellation:
         machine = meant(store, name)
-        driver = driver_of(machine)
+        driver = driver_of(store, machine)
         settings = Settings(ask_passphrase=ask_passphrase, cancellation=cancellation)
         first, pause = True, 1.0
         try:

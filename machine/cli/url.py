@@ -12,6 +12,11 @@ def command(directory: str, names: tuple[str, ...]) -> None:
     """Print the URLs of machines' endpoints."""
     from machine.cli.context import meant, opened_store
     from machine.cli.usable import usable_endpoint
+    from machine.errors import UsageError
+    from machine.program import is_drop_in
+
+    if len(names) > 1 and is_drop_in():
+        raise UsageError("Expected one machine name as an argument")
 
     with opened_store(directory) as store:
         urls = [usable_endpoint(meant(store, name)).url for name in names or (None,)]

@@ -12,6 +12,8 @@ from machine.errors import PymachineError
 from machine.program import DROP_IN, NAME
 
 NOT_RUNNING = "Host is not running"
+CHECKING = "Error checking TLS connection"  # by env
+CONNECTING = "Error running connection boilerplate"  # by config
 NEW_ADDRESSES = "{} machines may have new IP addresses. You may need to re-run the `docker-machine env` command."
 UP = "Docker is up and running!"
 HOW_TO_CONNECT = (
@@ -49,6 +51,7 @@ _ERRORS = {
 _SAYS_ERROR = (
     "Expected no machine name",
     "Expected to get one",
+    "Expected one machine name",
     "Unknown shell",
     "Cannot run SSH command",
     "Too many arguments",

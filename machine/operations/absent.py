@@ -9,15 +9,17 @@ from typing import Any, cast
 from machine.driver import Capabilities, Driver, Found, HostIdentity, Recorder, load_driver
 from machine.errors import DriverError, UnknownDriver
 from machine.model import Instance, Machine, Observation, Spec, State
+from machine.operations.account import account_of, sign_in
+from machine.store.store import Store
 
 
-def driver_of(machine: Machine) -> Driver:
-    """The driver of a machine that exists; where that is not installed, a stand-in for it.
+def driver_of(store: Store, machine: Machine) -> Driver:
+    """The driver of a machine that exists, for its account; where it is not installed, a stand-in for it.
 
     Raises:
         PreCheckFailed: it is installed and cannot be imported.
     """
-    return driver_or_stand_in(machine.spec.driver)
+    return sign_in(driver_or_stand_in(machine.spec.driver), account_of(store, machine))
 
 
 def driver_or_stand_in(name: str) -> Driver:

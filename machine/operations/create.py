@@ -6,11 +6,13 @@ its token and its resolved request are found in the journal, and the provider is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from machine.driver import Driver, HostIdentity, declared_options
 from machine.errors import InvalidName, NameTaken
 from machine.model import Machine, Spec, State, valid_name
+from machine.operations.account import Account, keep_credentials, sign_in
 from machine.operations.bringup import bring_up
 from machine.operations.given import take_endpoint
 from machine.operations.hostconnection import MACHINE_KEY
@@ -21,12 +23,21 @@ from machine.store.store import Store
 from machine.trust.sshkeys import new_private_key, public_line
 
 
-def create(store: Store, spec: Spec, driver: Driver, options: Any, settings: Settings) -> Machine:
+def create(
+    store: Store,
+    spec: Spec,
+    driver: Driver,
+    options: Any,
+    settings: Settings,
+    *,
+    keep: Mapping[str, str] | None = None,
+) -> Machine:
     """Create a machine, or go on with a create of the same name and options that was not finished.
 
     Args:
         spec: what is wanted; its ``options`` are ``stored_options`` of ``options``.
         options: the driver's own, secrets included.
+        keep: secret options to be kept for the machine, in a file that only its owner can read.
 
     Returns:
         The machine, running, with a verified endpoint.
@@ -36,17 +47,18 @@ def create(store: Store, spec: Spec, driver: Driver, options: Any, settings: Set
         PymachineError: a step failed; what was made is recorded, ``create`` again goes on and ``remove`` cleans up.
     """
     check_name(store, spec.name)
-    for item in declared_options(driver):
-        if item.info.secret:
-            hide(str(getattr(options, item.name) or ""))
+    secrets = secret_values(driver, options)
+    for value in secrets.values():
+        hide(value)
     private_key = store.files(spec.name).read(MACHINE_KEY) or new_private_key()
-    identity = HostIdentity(store=store.id, authorized_key=public_line(private_key))
+    identity = HostIdentity(store=store.id, authorized_key=public_line(private_key), notes=store.notes)
     request = driver.check(spec, options, identity)
 
     entry = store.journal.begin_create(spec)
     with Operation(store, entry, spec.name, "create", settings) as op:
         with op.step("reserve") as step:
-            request = _reserve(op, spec, request, private_key if driver.capabilities.host else None)
+            request = _reserve(op, spec, request, private_key if driver.capabilities.host else None, keep)
+            sign_in(driver, Account(request.get("account", {}), secrets))
             step.summary = f"{spec.driver}" + (", going on where it stopped" if entry.resumed else "")
 
         with op.step("instance") as step:
@@ -56,6 +68,7 @@ def create(store: Store, spec: Spec, driver: Driver, options: Any, settings: Set
 
         if driver.capabilities.host:
             bring_up(op, driver, patient=driver.capabilities.creates)
+            op.drop_kept()
             op.finish(State.RUNNING)
         else:
             op.finish(take_endpoint(op, driver))
@@ -89,16 +102,28 @@ def unfinished(store: Store, name: str) -> Spec | None:
     return found.spec if found is not None and store.history.may_resume_create(found) else None
 
 
-def _reserve(op: Operation, spec: Spec, request: dict[str, Any], private_key: bytes | None) -> dict[str, Any]:
+def secret_values(driver: Driver, options: Any) -> dict[str, str]:
+    """The values of a driver's secret options, those that were said anywhere."""
+    secret = [item.name for item in declared_options(driver) if item.info.secret]
+    return {name: str(getattr(options, name)) for name in secret if getattr(options, name) is not None}
+
+
+def _reserve(
+    op: Operation, spec: Spec, request: dict[str, Any], private_key: bytes | None, keep: Mapping[str, str] | None
+) -> dict[str, Any]:
     """Write down the machine's key and what will be asked for; what an earlier attempt wrote down is kept."""
     recorded = op.store.journal.request(op.entry)
-    if recorded is not None:
-        return recorded
     files = op.files
+    if recorded is not None:
+        if keep:
+            keep_credentials(files, keep)
+        return recorded
     if not op.entry.resumed:
         files.remove_all()  # of a machine of this name whose removal was cut off at its very end
     if private_key is not None:
         files.write(MACHINE_KEY, private_key)
         files.write(f"{MACHINE_KEY}.pub", f"{public_line(private_key)} {spec.name}\n".encode(), PUBLIC)
+    if keep:
+        keep_credentials(files, keep)
     op.store.journal.record_request(op.entry, request)
     return request

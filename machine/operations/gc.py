@@ -6,14 +6,16 @@ not the same journal, and must not delete what the other one made since.
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from machine.deadline import Deadline
 from machine.driver import Driver
 from machine.errors import PymachineError
+from machine.operations.account import Account, account_of, account_of_orphan, sign_in
 from machine.operations.operation import Settings
 from machine.store.orphans import Orphan
 from machine.store.store import Store
@@ -29,19 +31,21 @@ class Survey:
 
 
 def survey(store: Store, load: Callable[[str], Driver]) -> Survey:
-    """Ask every driver that this store ever used what carries its marks."""
+    """Ask every driver, in every account that this store ever used it for, what carries its marks."""
     found = Survey(orphans=store.orphans.all())
     recorded = {(each.driver, each.kind, each.id) for each in found.orphans}
     known, own = store.orphans.known_tokens(), store.orphans.own_tokens()
-    for name in store.orphans.drivers_ever_used():
+    for name, account in _accounts(store, found.orphans):
         try:
-            resources = load(name).find(store.id)
+            resources = sign_in(load(name), account).find(store.id)
         except PymachineError as error:
-            found.silent.append(f"{name}: {error}")
+            where = ", ".join(f"{key} {value}" for key, value in account.settings.items() if value)
+            found.silent.append(f"{name}{f' ({where})' if where else ''}: {error}")
             continue
         for each in resources:
             if each.token in known or (each.driver, each.kind, each.id) in recorded:
                 continue
+            recorded.add((each.driver, each.kind, each.id))  # two accounts may be one, by two names
             orphan = Orphan(
                 driver=each.driver,
                 kind=each.kind,
@@ -51,6 +55,7 @@ def survey(store: Store, load: Callable[[str], Driver]) -> Survey:
                 data={"kind": each.kind},
                 reason="no machine of this store owns it",
                 found_at=time.time(),
+                account=account.settings,
             )
             (found.orphans if each.token in own else found.foreign).append(orphan)
     return found
@@ -62,8 +67,23 @@ def collect(store: Store, orphan: Orphan, load: Callable[[str], Driver], setting
     Raises:
         PymachineError: it could not be removed; it stays in the table.
     """
-    load(orphan.driver).remove(orphan.id, orphan.data, _Collector(settings))
+    driver = sign_in(load(orphan.driver), account_of_orphan(store, orphan))
+    driver.remove(orphan.id, orphan.data, _Collector(settings))
     store.orphans.forget(orphan)
+    if not any(each.token == orphan.token for each in store.orphans.all()):
+        store.left.remove(f"{orphan.token}.json")
+
+
+def _accounts(store: Store, orphans: Sequence[Orphan]) -> list[tuple[str, Account]]:
+    """Every driver and account to ask, each once: with the secrets that a machine or an orphan keeps for it, if any."""
+    kept = [(machine.spec.driver, account_of(store, machine)) for machine in store.machines.all()]
+    kept += [(orphan.driver, account_of_orphan(store, orphan)) for orphan in orphans]
+    accounts = {(driver, account.key): account for driver, account in kept if account.kept}
+    opened = {(driver, json.dumps(dict(account.settings), sort_keys=True)) for (driver, _), account in accounts.items()}
+    for driver, settings in store.orphans.accounts_ever_used():
+        if (driver, json.dumps(settings, sort_keys=True)) not in opened:
+            accounts[driver, Account(settings).key] = Account(settings)
+    return [(driver, account) for (driver, _), account in accounts.items()]
 
 
 class _Collector:
@@ -81,3 +101,11 @@ class _Collector:
     def check(self) -> None:
         """Raise when it is time to stop."""
         self._deadline.check("an orphan to go")
+
+    def recall(self) -> dict[str, Any]:
+        """Nothing is recorded of it but what `remove` is given."""
+        return {}
+
+    def keep(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """Nothing is made here that could be repeated."""
+        return make()

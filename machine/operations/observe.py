@@ -17,6 +17,7 @@ from machine.driver import Driver
 from machine.errors import EndpointUnverified, PymachineError, StoreError, UnknownDriver
 from machine.model import Machine, Observation, State
 from machine.operations.absent import AbsentDriver, driver_or_stand_in
+from machine.operations.account import Account, account_of, sign_in
 from machine.operations.endpoint import Health, ask_engine, ask_health
 from machine.store.store import Store
 
@@ -60,12 +61,15 @@ def observe(
         Nothing about a machine: what went wrong with it is in its ``trouble``.
     """
     begun, deadline = time.monotonic(), Deadline(timeout)
-    by_driver: dict[str, list[Machine]] = {}
+    groups: dict[tuple[str, str], list[Machine]] = {}  # by driver and account: one question for each
+    accounts: dict[int, Account] = {}
     for machine in machines:
         if machine.instance is not None:
-            by_driver.setdefault(machine.spec.driver, []).append(machine)
-    jobs: dict[str | int, Callable[[], _Outcome]] = {
-        driver: functools.partial(_ask_provider, load, driver, group) for driver, group in by_driver.items()
+            account = accounts[machine.id] = account_of(store, machine)
+            groups.setdefault((machine.spec.driver, account.key), []).append(machine)
+    jobs: dict[tuple[str, str] | int, Callable[[], _Outcome]] = {
+        key: functools.partial(_ask_provider, load, key[0], accounts[group[0].id], group)
+        for key, group in groups.items()
     }
     for machine in machines:
         if machine.instance is not None and machine.endpoint is not None and machine.endpoint.route != "plain":
@@ -73,7 +77,7 @@ def observe(
     answers = _side_by_side(jobs, deadline)
     late = _Answer(f"no answer in {timeout:g} s", begun + timeout)
     interrupted = store.history.interrupted()
-    places = {machine.id: place for group in by_driver.values() for place, machine in enumerate(group)}
+    places = {machine.id: (key, place) for key, group in groups.items() for place, machine in enumerate(group)}
     seen = []
     for machine in machines:
         if machine.id in interrupted:
@@ -81,9 +85,10 @@ def observe(
         elif machine.instance is None:
             seen.append(recorded(machine))
         else:
-            provider = answers.get(machine.spec.driver, late)
+            key, place = places[machine.id]
+            provider = answers.get(key, late)
             endpoint = answers.get(machine.id, late) if machine.id in jobs else None
-            one = _combined(machine, provider.outcome, places[machine.id], endpoint.outcome if endpoint else None)
+            one = _combined(machine, provider.outcome, place, endpoint.outcome if endpoint else None)
             timed_out = provider is late or (endpoint is late and one.state is State.UNKNOWN)
             at = max(provider.at, endpoint.at if endpoint else begun)
             seen.append(dataclasses.replace(one, timed_out=timed_out, seconds=at - begun))
@@ -132,10 +137,10 @@ def _side_by_side(jobs: Mapping[K, Callable[[], _Outcome]], deadline: Deadline) 
         return dict(answers)
 
 
-def _ask_provider(load: Callable[[str], Driver], name: str, group: Sequence[Machine]) -> _Outcome:
+def _ask_provider(load: Callable[[str], Driver], name: str, account: Account, group: Sequence[Machine]) -> _Outcome:
     instances = [machine.instance for machine in group if machine.instance is not None]
     try:
-        said = load(name).observe(instances)
+        said = sign_in(load(name), account).observe(instances)
     except UnknownDriver:  # of another version, or a plugin that is gone: the host is all there is
         said = AbsentDriver(name).observe(instances)
     except PymachineError as error:

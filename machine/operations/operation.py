@@ -20,6 +20,7 @@ from machine.store.lease import Entry
 from machine.store.store import Store
 
 _log = logging.getLogger(__name__)
+KEPT = "kept-"  # the beginning of the names of what drivers `keep`
 _FENCE_SECONDS = 0.2  # a read of the store costs 50 µs, and waits ask every 10 ms
 
 Emit = Callable[[Event], None]
@@ -72,6 +73,19 @@ class Step:
         """Raise when it is time to stop, or when another process has taken the operation over."""
         self.operation.check(f"the step {self.name}")
 
+    def recall(self) -> dict[str, Any]:
+        """What was last recorded of the machine's resources, in whichever attempt."""
+        return self.operation.store.journal.recorded_data(self.operation.entry)
+
+    def keep(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """Bytes that a repeated create must have again, from a file of the machine that only its owner can read."""
+        file, files = KEPT + name, self.operation.files
+        content = files.read(file)
+        if content is None:
+            content = make()
+            files.write(file, content)
+        return content
+
 
 class Operation:
     """One journalled change of one machine.
@@ -122,6 +136,12 @@ class Operation:
     def fence(self) -> None:
         """Raise when another process has taken the operation over: before every effect that cannot be undone."""
         self.store.journal.check_fence(self.entry)
+
+    def drop_kept(self) -> None:
+        """What a driver kept to repeat its create is not needed any more."""
+        for name in self.files.names():
+            if name.startswith(KEPT):
+                self.files.remove(name)
 
     @property
     def files(self) -> Files:

@@ -12,6 +12,7 @@ from machine.deadline import Deadline
 from machine.driver import Driver
 from machine.errors import BootstrapFailed, HostKeyRejected, HostUnreachable, LoginRefused, PymachineError
 from machine.model import Machine
+from machine.operations.account import leave_credentials
 from machine.operations.converge import host_events, wanted_document
 from machine.operations.hostconnection import connect_to_host
 from machine.operations.operation import Operation, Settings
@@ -67,6 +68,7 @@ def remove(
                 if not force:
                     raise
                 complete = False
+                leave_credentials(store, machine, token)
                 store.orphans.record(entry, _orphan(machine, provider_id, token, data, str(error)))
                 step.warn(f"{provider_id} may still exist: {error}")
 
@@ -123,4 +125,5 @@ def _orphan(machine: Machine, id: str, token: str, data: dict[str, Any], reason:
         data=data,
         reason=reason,
         found_at=time.time(),
+        account=machine.account,
     )

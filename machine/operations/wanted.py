@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -24,6 +24,7 @@ class Wanted:
 
     spec: Spec
     options: Any
+    sources: Mapping[str, str] = field(default_factory=dict)  # option -> the flag, variable or file that said it
 
 
 def wanted(
@@ -74,7 +75,7 @@ def wanted(
         join=join,
         sources=sources,
     )
-    return Wanted(spec, resolved.options)
+    return Wanted(spec, resolved.options, resolved.sources)
 
 
 def default_driver(config: Config, environ: Mapping[str, str] = os.environ) -> str | None:
@@ -82,6 +83,6 @@ def default_driver(config: Config, environ: Mapping[str, str] = os.environ) -> s
     return environ.get("MACHINE_DRIVER") or config.values.get("driver")
 
 
-def again(spec: Spec, driver: Driver) -> Wanted:
-    """What an unfinished create wanted, with the driver's secrets from the environment once more."""
-    return Wanted(spec, resolve(driver, spec.options).options)
+def again(spec: Spec, driver: Driver, kept: Mapping[str, str] = MappingProxyType({})) -> Wanted:
+    """What an unfinished create wanted, with the secrets that were kept for it, else those of the environment."""
+    return Wanted(spec, resolve(driver, {**spec.options, **kept}).options)

@@ -45,8 +45,8 @@ def variables(name: str, url: str, cert_path: str | None) -> list[tuple[str, str
 
 
 def no_proxy(environ: dict[str, str], address: str) -> tuple[str, str]:
-    """The no_proxy variable with a machine's address in it; the lower-case name wins where it is set."""
-    name = "no_proxy" if "no_proxy" in environ or "NO_PROXY" not in environ else "NO_PROXY"
+    """The no_proxy variable with a machine's address in it; the lower-case name wins where it says something."""
+    name = "no_proxy" if environ.get("no_proxy") else "NO_PROXY"
     current = environ.get(name, "")
     if address in current.split(","):
         return name, current

@@ -59,6 +59,23 @@ class Files:
             self._before_change()  # whoever has lost the right to write need not hear what came of trying
             raise self._not_written(name, error) from error
 
+    def remove(self, name: str) -> None:
+        """Remove one file; already gone is success."""
+        self._before_change()
+        try:
+            os.unlink(self.path(name))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreError(f"cannot remove {self.path(name)}", cause=error.strerror) from error
+
+    def names(self) -> list[str]:
+        """The files that are there, in order of their names."""
+        try:
+            return sorted(entry.name for entry in os.scandir(self.directory) if entry.is_file())
+        except FileNotFoundError:
+            return []
+
     def touch(self, name: str) -> None:
         """Make an empty file that only its owner can read, where there is none."""
         make_private_directory(self.directory)

@@ -158,9 +158,12 @@ class Journal:
         return json.loads(rows[0]["request"]) if rows and rows[0]["request"] else None
 
     def record_request(self, entry: Entry, request: Mapping[str, Any]) -> None:
-        """The intent: written before the driver is called."""
+        """The intent, and whose account it is for: written before the driver is called."""
+        account = json.dumps(request.get("account", {}), sort_keys=True)
         with self._database.write() as db:
             fenced(db, entry, "request = ?", json.dumps(dict(request)))
+            db.execute("UPDATE operations SET account = ? WHERE id = ?", (account, entry.id))
+            db.execute("UPDATE machines SET account = ? WHERE id = ?", (account, entry.machine))
 
     def record_resource(self, entry: Entry, id: str, data: Mapping[str, Any]) -> None:
         """An id that appeared inside the driver's create."""
@@ -221,6 +224,11 @@ class Journal:
         """Whether this operation, in whichever attempt, has begun this step."""
         rows = self._database.read("SELECT 1 FROM steps WHERE operation_id = ? AND name = ?", (entry.id, name))
         return bool(rows)
+
+    def recorded_data(self, entry: Entry) -> dict[str, Any]:
+        """The driver's notes on the operation's machine, as they were last recorded."""
+        rows = self._database.read("SELECT data FROM instances WHERE machine_id = ?", (entry.machine,))
+        return json.loads(rows[0]["data"]) if rows else {}
 
     def recorded_instance(self, machine: Machine) -> tuple[str, str, dict[str, Any]]:
         """What is recorded of a machine's instance: provider's id, token and the driver's notes."""

@@ -112,4 +112,5 @@ def _machine(row: sqlite3.Row) -> Machine:
         engine=row["engine"],
         port=row["port"],
         error=row["error"],
+        account=json.loads(row["account"]),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from machine.store.database import Database
@@ -24,6 +24,7 @@ class Orphan:
     data: Mapping[str, Any]
     reason: str  # one line: why it is here
     found_at: float
+    account: Mapping[str, Any] = field(default_factory=dict)  # whom its driver asks about it; no secret
 
 
 class Orphans:
@@ -44,6 +45,7 @@ class Orphans:
                 data=json.loads(row["data"]),
                 reason=row["reason"],
                 found_at=row["found_at"],
+                account=json.loads(row["account"]),
             )
             for row in self._database.read("SELECT * FROM orphans ORDER BY id")
         ]
@@ -53,8 +55,9 @@ class Orphans:
         with self._database.write() as db:
             fenced(db, entry, "heartbeat = ?", time.time())
             db.execute(
-                "INSERT OR REPLACE INTO orphans (driver, kind, provider_id, machine, token, data, reason, found_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO orphans"
+                " (driver, kind, provider_id, machine, token, data, reason, found_at, account)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     orphan.driver,
                     orphan.kind,
@@ -64,6 +67,7 @@ class Orphans:
                     json.dumps(dict(orphan.data)),
                     orphan.reason,
                     orphan.found_at,
+                    json.dumps(dict(orphan.account), sort_keys=True),
                 ),
             )
 
@@ -83,7 +87,12 @@ class Orphans:
         """The tokens of the instances that machines own."""
         return {row["token"] for row in self._database.read("SELECT token FROM instances")}
 
-    def drivers_ever_used(self) -> list[str]:
-        """Every driver that an operation of this store was ever given to."""
-        rows = self._database.read("SELECT DISTINCT driver FROM operations WHERE driver != '' ORDER BY driver")
-        return [row["driver"] for row in rows]
+    def accounts_ever_used(self) -> list[tuple[str, dict[str, Any]]]:
+        """Every driver that an operation of this store was ever given to, with each account it was used for."""
+        rows = self._database.read(
+            "SELECT DISTINCT driver, account FROM operations WHERE driver != ''"
+            # An operation that asked nobody for anything says nothing about an account.
+            " AND (account != '{}' OR driver NOT IN (SELECT driver FROM operations WHERE account != '{}'))"
+            " ORDER BY driver, account"
+        )
+        return [(row["driver"], json.loads(row["account"])) for row in rows]

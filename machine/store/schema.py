@@ -112,9 +112,23 @@ def _route_to_the_endpoint(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE machines ADD COLUMN port INTEGER")  # of the endpoint, on the host
 
 
+def _accounts_and_notes(db: sqlite3.Connection) -> None:
+    # JSON: whom the driver asks (profile, region, …), never a secret. Operations outlive machines: gc asks them all.
+    for table in ("machines", "operations", "orphans"):
+        db.execute(f"ALTER TABLE {table} ADD COLUMN account TEXT NOT NULL DEFAULT '{{}}'")
+    db.execute(
+        """CREATE TABLE notes (
+            key TEXT PRIMARY KEY,
+            value TEXT NOT NULL,                -- JSON: what a driver has learnt about its provider
+            at REAL NOT NULL
+        ) STRICT"""
+    )
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _first_tables,
     _cancelling_and_drivers_of_operations,
     _route_to_the_endpoint,
+    _accounts_and_notes,
 )
 VERSION = len(MIGRATIONS)

@@ -13,6 +13,7 @@ from machine.store.journal import Journal
 from machine.store.lease import Entry
 from machine.store.location import MACHINES
 from machine.store.machines import Machines
+from machine.store.notes import StoredNotes
 from machine.store.orphans import Orphans
 
 
@@ -32,8 +33,10 @@ class Store:
         self.history = History(self.database)
         self.heartbeats = Heartbeats(self.database)
         self.orphans = Orphans(self.database)
+        self.notes = StoredNotes(self.database)
         self.logs = Files(os.path.join(directory, "logs"))
         self.certs = Files(os.path.join(directory, "certs"))
+        self.left = Files(os.path.join(directory, "orphans"))  # credentials of what `rm -f` left at a provider
         # Called with a machine's name when an operation on it has ended.
         self.on_change: Callable[[str], None] = lambda _name: None
 

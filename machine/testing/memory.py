@@ -22,6 +22,7 @@ from machine.trust.sshkeys import new_private_key, public_line
 
 CLOUD_VARIABLE = "MEMORY_CLOUD"  # the directory of the cloud
 KEY_VARIABLE = "MEMORY_API_KEY"
+DEFAULT_PROJECT = "main"
 SSH_PORT = 1  # nobody listens there, also where an SSH server listens on every address of 127.0.0.0/8
 
 # What is recorded before the provider has said an id: the instance, if there is one, carries this token.
@@ -45,6 +46,7 @@ class MemoryOptions:
     disk: int = option(help="The disk, in GB.", default=8, env=("MEMORY_DISK",), metavar="GB")
     spot: bool = option(help="Cheaper, and it may be taken away.", default=False, env=("MEMORY_SPOT",))
     label: tuple[str, ...] = option(help="A label; repeatable.", default=(), env=("MEMORY_LABEL",))
+    project: str = option(help="The account's project.", default=DEFAULT_PROJECT, env=("MEMORY_PROJECT",))
     api_key: str | None = option(help="The key of the account.", env=(KEY_VARIABLE,), secret=True)
 
 
@@ -62,12 +64,16 @@ class MemoryDriver:
 
     def __init__(self, cloud: Path | None = None) -> None:
         self._directory = cloud
-        # Given on the command line it is known to this process only; every other one has it from its environment.
         self._api_key = os.environ.get(KEY_VARIABLE)
+        self._project = DEFAULT_PROJECT
+
+    def sign_in(self, account: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
+        """Use this project, with this key."""
+        self._project, self._api_key = account.get("project", DEFAULT_PROJECT), secrets.get("api_key")
 
     def check(self, spec: Spec, options: MemoryOptions, identity: HostIdentity) -> dict[str, Any]:
         """Whether the account answers."""
-        self._api_key = options.api_key or self._api_key
+        self._project, self._api_key = options.project, options.api_key or self._api_key
         try:
             self._cloud().describe(token="")
         except CloudError as error:
@@ -79,6 +85,7 @@ class MemoryDriver:
             "authorized_key": identity.authorized_key,
             "region": options.region,
             "size": options.size,
+            "account": {"project": options.project},
         }
 
     def create(self, request: Mapping[str, Any], token: str, record: Recorder) -> Instance:
@@ -167,7 +174,9 @@ class MemoryDriver:
         directory = self._directory or os.environ.get(CLOUD_VARIABLE)
         if not directory:
             raise PreCheckFailed("there is no memory cloud", hint=f"set {CLOUD_VARIABLE} to a directory")
-        return MemoryCloud(Path(directory), self._api_key)
+        # Another project is another cloud.
+        place = Path(directory) if self._project == DEFAULT_PROJECT else Path(directory) / self._project
+        return MemoryCloud(place, self._api_key)
 
 
 def _observed(instance: CloudInstance | None) -> Observation:

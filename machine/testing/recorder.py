@@ -16,6 +16,8 @@ class ListRecorder:
     resources: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)  # kind, id, data
     lines: list[str] = field(default_factory=list)
     on_check: Callable[[], None] = lambda: None  # raises to stop the driver
+    kept: dict[str, bytes] = field(default_factory=dict)
+    before: dict[str, Any] = field(default_factory=dict)  # the data that an earlier attempt has recorded
 
     def resource(self, kind: str, id: str, **data: Any) -> None:
         """Remember that something exists."""
@@ -28,6 +30,16 @@ class ListRecorder:
     def check(self) -> None:
         """Do what the test wants at every wait."""
         self.on_check()
+
+    def recall(self) -> dict[str, Any]:
+        """What was recorded last."""
+        return dict(self.resources[-1][2]) if self.resources else dict(self.before)
+
+    def keep(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """The same bytes each time."""
+        if name not in self.kept:
+            self.kept[name] = make()
+        return self.kept[name]
 
     @property
     def last(self) -> tuple[str, dict[str, Any]] | None:

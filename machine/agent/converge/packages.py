@@ -22,6 +22,9 @@ _HINT = (
     "engine on it yourself; then run the command again"
 )
 
+ENGINE = "docker.io"  # the distribution's own
+NEEDED = ("iptables", "ca-certificates")  # beside an engine, wherever it comes from
+
 _WORTH_SAYING = ("Retrieving", "Unpacking", "Configuring")
 _SAY_EVERY = 0.25  # seconds: what matters is that it moves
 
@@ -113,9 +116,6 @@ def manager(host: Host, wire: Wire) -> Apt:
 class Apt:
     """Debian, Ubuntu, and what follows them."""
 
-    _ENGINE = "docker.io"
-    _NEEDED = ("iptables", "ca-certificates")
-
     def __init__(self, host: Host, wire: Wire) -> None:
         self._host, self._wire = host, wire
         self._said_at = 0.0
@@ -133,25 +133,25 @@ class Apt:
             refreshed = True
             complaint = self.refresh()
             if not self._has_candidate():
-                what = "cannot be reached" if complaint else f"have no {self._ENGINE}"
+                what = "cannot be reached" if complaint else f"have no {ENGINE}"
                 raise Failed(
                     "engine-install",
                     f"there is no container engine on the host, and its package sources {what}",
                     complaint,
                     _HINT,
                 )
-        package = self._ENGINE if version is None else self._exact(version)
+        package = ENGINE if version is None else self._exact(version)
         self.install(package, refreshed=refreshed)
-        return self._ENGINE
+        return ENGINE
 
     def _exact(self, version: str) -> str:
-        known = self.versions(self._ENGINE)
+        known = self.versions(ENGINE)
         for each in known:
             if self.is_version(each, version):
-                return f"{self._ENGINE}={each}"
+                return f"{ENGINE}={each}"
         raise Failed(
             "engine-version",
-            f"the distribution has no {self._ENGINE} {version}",
+            f"the distribution has no {ENGINE} {version}",
             f"it has {self.titles(known)}",
             "choose one of them, or Docker's own packages: --engine-source docker",
         )
@@ -179,7 +179,7 @@ class Apt:
         Raises:
             Failed: ``engine-install``.
         """
-        arguments = ("--no-install-recommends", "--no-remove", *packages, *self._NEEDED)
+        arguments = ("--no-install-recommends", "--no-remove", *packages, *NEEDED)
         ran = self.get("install", *arguments, watch=True)
         if ran.code != 0 and not refreshed:
             self.refresh()  # the lists were old: what they name is no longer there
@@ -188,7 +188,7 @@ class Apt:
             raise Failed("engine-install", "installing the container engine failed", ran.last_words(4), _HINT)
 
     def _has_candidate(self) -> bool:
-        policy = self._host.run("apt-cache", "policy", self._ENGINE).out
+        policy = self._host.run("apt-cache", "policy", ENGINE).out
         return "Candidate:" in policy and "Candidate: (none)" not in policy
 
     def refresh(self) -> str:

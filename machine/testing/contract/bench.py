@@ -8,7 +8,14 @@ from typing import Any, ClassVar
 
 import pytest
 
-from machine.driver import Driver, HostIdentity, resolve_options, stored_options
+from machine.driver import (
+    AccountDriver,
+    Driver,
+    HostIdentity,
+    declared_options,
+    resolve_options,
+    stored_options,
+)
 from machine.errors import Cancelled
 from machine.model import Instance, Spec
 from machine.testing.recorder import ListRecorder, StoppingRecorder
@@ -59,7 +66,12 @@ class Bench:
     def _clean(self, provider: None) -> Iterator[None]:
         self.driver = self.new_driver()
         self.public_key = public_line(new_private_key())
+        self._removals = 0
+        self._journals: dict[str, ListRecorder] = {}
+        self._account: Mapping[str, Any] | None = None
         before = self.everything()
+        self.driver = self.signed_in()
+        assert self.everything() == before, "a check must have no effect"
         yield
         for store in (STORE, OTHER_STORE):
             for found in self.driver.find(store):
@@ -85,21 +97,41 @@ class Bench:
         back: dict[str, Any] = json.loads(json.dumps(request))
         return back
 
+    def signed_in(self) -> Driver:
+        """A driver as a new process has it, for a machine that exists."""
+        driver = self.new_driver()
+        if isinstance(driver, AccountDriver):
+            if self._account is None:
+                self._account = self.request(driver=self.new_driver())["account"]
+            options = self.options()
+            secret = [item.name for item in declared_options(driver) if item.info.secret]
+            driver.sign_in(self._account, {name: getattr(options, name) for name in secret if getattr(options, name)})
+        return driver
+
     def create(
         self, token: str = "token-1", name: str = "m1", *, store: str = STORE, record: ListRecorder | None = None
     ) -> Instance:
-        """Check and create, by a driver of its own: as in a new process."""
-        driver = self.new_driver()
-        return driver.create(self.request(name, store, driver), token, record or ListRecorder())
+        """Check and create, by a driver of its own: as in a new process.
+
+        What was kept and recorded under this token before is there again; after a remove, a token is another one.
+        """
+        driver, record = self.new_driver(), record or ListRecorder()
+        token += f"-{self._removals}" if self._removals else ""
+        earlier = self._journals.setdefault(token, record)
+        record.kept, record.before = earlier.kept, earlier.recall()
+        self._journals[token] = record
+        return driver.create(self.request(name, store, driver), token, record)
 
     def remove(self, instance: Instance) -> None:
         """Remove an instance as `rm` does: by a new driver, with what is recorded."""
-        self.new_driver().remove(instance.id, instance.data, ListRecorder())
+        self._removals += 1
+        self.signed_in().remove(instance.id, instance.data, ListRecorder())
 
     def remove_recorded(self, record: ListRecorder) -> None:
         """What `rm` does after a create that died: it knows the last id that was recorded, if there is one."""
+        self._removals += 1
         if record.last is not None:
-            self.new_driver().remove(*record.last, ListRecorder())
+            self.signed_in().remove(*record.last, ListRecorder())
 
     def stopped_at_each_call(self, act: Callable[[StoppingRecorder], object]) -> Iterator[tuple[str, StoppingRecorder]]:
         """Do something once whole, to count its calls of the recorder; then again and again, stopped at another one.

@@ -60,7 +60,7 @@ class LifecycleContract(Bench):
             return
         made = self.create()
         for _ in range(2):
-            _VERBS[verb](self.new_driver(), made)
+            _VERBS[verb](self.signed_in(), made)
             assert self.state(made) is State.STOPPED
 
     def test_to_start_twice_is_success_and_the_address_said_is_the_one_it_has(self) -> None:
@@ -68,9 +68,9 @@ class LifecycleContract(Bench):
             self.refuses("start")
             return
         made = self.create()
-        assert self.new_driver().start(made, ListRecorder()) == made, "it runs: nothing is changed"
+        assert self.signed_in().start(made, ListRecorder()) == made, "it runs: nothing is changed"
         self.driver.stop(made, ListRecorder())
-        started = self.new_driver().start(made, ListRecorder())
+        started = self.signed_in().start(made, ListRecorder())
         assert started.id == made.id
         assert started.access.host_keys == made.access.host_keys
         seen = self.driver.observe([started])[0]
@@ -83,10 +83,10 @@ class LifecycleContract(Bench):
         if not self.driver.capabilities.restart:
             self.refuses("restart")
             return
-        made = self.new_driver().restart(self.create(), ListRecorder())
+        made = self.signed_in().restart(self.create(), ListRecorder())
         assert self.state(made) is State.RUNNING
         self.driver.stop(made, ListRecorder())
-        again = self.new_driver().restart(made, ListRecorder())
+        again = self.signed_in().restart(made, ListRecorder())
         assert (again.id, self.state(again)) == (made.id, State.RUNNING)
 
     def test_a_create_repeated_after_a_stop_gives_the_instance_running(self) -> None:
@@ -108,7 +108,7 @@ class LifecycleContract(Bench):
         self.lose(made)
         assert self.state(made) is State.GONE
         with pytest.raises(InstanceGone):
-            _VERBS[verb](self.new_driver(), made)
+            _VERBS[verb](self.signed_in(), made)
         self.remove(made)
 
     def state(self, instance: Instance) -> State:
@@ -120,5 +120,5 @@ class LifecycleContract(Bench):
         made = self.create()
         before = self.driver.observe([made])
         with pytest.raises(DriverError):
-            _VERBS[verb](self.new_driver(), made)
+            _VERBS[verb](self.signed_in(), made)
         assert self.driver.observe([made]) == before

@@ -17,7 +17,7 @@ class MarksContract(Bench):
         if not self.driver.capabilities.creates:
             assert self.driver.find(STORE) == [], "what was given carries no marks"
             return
-        found = self.new_driver().find(STORE)
+        found = self.signed_in().find(STORE)
         assert all(isinstance(each, Found) and each.driver == self.driver.name for each in found)
         instances = sorted((each.id, each.machine, each.token) for each in found if each.kind == "instance")
         assert instances == sorted([(first.id, "m1", "token-1"), (second.id, "m2", "token-2")])
@@ -37,7 +37,7 @@ class MarksContract(Bench):
         self.create("token-1", "m1")
         other = self.create("token-2", "m2", store=OTHER_STORE)
         for each in self.driver.find(STORE):
-            self.new_driver().remove(each.id, {}, ListRecorder())
+            self.signed_in().remove(each.id, {}, ListRecorder())
         assert self.driver.find(STORE) == []
         self.remove(other)
         assert self.everything() == before

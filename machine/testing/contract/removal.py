@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.model import State
+from machine.model import Instance, State
 from machine.testing.contract.bench import Bench
 from machine.testing.recorder import ListRecorder, StoppingRecorder
 
@@ -29,7 +29,7 @@ class RemovalContract(Bench):
         made = self.create("token-never", record=record)
         self.remove(made)
         for _, each, data in record.resources:  # each of them, as if the create had died right after saying it
-            self.new_driver().remove(each, data, ListRecorder())
+            self.signed_in().remove(each, data, ListRecorder())
         assert self.everything() == before
 
     def test_what_was_lost_can_be_removed(self) -> None:
@@ -51,10 +51,12 @@ class RemovalContract(Bench):
     def test_a_remove_stopped_anywhere_is_finished_by_the_next(self) -> None:
         before = self.everything()
 
+        made: list[Instance] = []
+
         def remove(record: StoppingRecorder) -> None:
-            made = self.create()
-            self.new_driver().remove(made.id, made.data, record)
+            made.append(self.create())
+            self.signed_in().remove(made[-1].id, made[-1].data, record)
 
         for where, _ in self.stopped_at_each_call(remove):
-            self.remove(self.create())  # of the same token: it may find what is half gone
+            self.remove(made[-1])
             assert self.everything() == before, f"stopped {where}: something is left"
