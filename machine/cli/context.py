@@ -73,8 +73,8 @@ def all_meant(store: Store, names: Iterable[str]) -> list[Machine]:
             machines[machine.id] = machine
         except MachineNotFound as error:
             unknown.append(error)
-    for error in unknown[:-1]:
-        show_error(error)
+    for each in unknown[:-1]:
+        show_error(each)
     if unknown:
         raise unknown[-1]
     return list(machines.values())

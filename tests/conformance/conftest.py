@@ -13,12 +13,16 @@ from typing import Any
 
 import pytest
 
-import machine.cli.create  # noqa: F401 - it shall hold the real load_driver, and not one that a test puts there
+# These shall hold the real load_driver, and not one that a test puts there.
+import machine.cli.create
+import machine.operations.absent  # noqa: F401
 from machine import hot
+from machine.driver import Capabilities
 from machine.errors import DriverError, EndpointUnverified
 from machine.model import Access, Endpoint, EngineSpec, Instance, Machine, Observation, Spec, State
 from machine.operations.endpoint import Health
 from machine.store.store import Store
+from tests.conformance import hosts as real_ones
 
 NAMES = ("pymachine", "docker-machine")
 
@@ -145,6 +149,8 @@ class Fleet:
 
 
 class _Provider:
+    capabilities = Capabilities(stop=True)
+
     def __init__(self, driver: str, fleet: Fleet) -> None:
         self._driver = driver
         self._fleet = fleet
@@ -168,3 +174,9 @@ def fleet(store: Store, monkeypatch: pytest.MonkeyPatch) -> Fleet:
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     assert "DOCKER_MACHINE_NAME" not in os.environ
     return made
+
+
+@pytest.fixture
+def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> real_ones.Hosts:
+    """A cloud in a file for `create -d memory`, whose hosts speak from a script."""
+    return real_ones.played(tmp_path, monkeypatch)

@@ -127,7 +127,7 @@ def test_the_version_is_said_in_docker_machines_words(say: Say) -> None:
         ("env --shell bsh default", "unknown shell 'bsh'", "did you mean"),
         ("env -u web", "Expected no machine name when the -u flag is present", "pymachine env --unset"),
         ("active", "No active host found", "pymachine env"),
-        ("active web", "unexpected extra argument", "pymachine active --help"),
+        ("active web", "Too many arguments given", "pymachine active --help"),
         ("env", 'no machine name given, and there is no machine "default"', "pymachine ls"),
         ("rm", "Expected to get one or more machine names", "pymachine ls"),
     ],

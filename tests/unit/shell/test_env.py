@@ -215,7 +215,8 @@ def test_the_shell_is_the_one_that_shell_names(environ: dict[str, str], windows:
 @pytest.mark.parametrize(
     ("environ", "pair"),
     [
-        ({}, ("no_proxy", "192.0.2.7")),
+        ({}, ("NO_PROXY", "192.0.2.7")),
+        ({"no_proxy": "", "NO_PROXY": "a"}, ("NO_PROXY", "a,192.0.2.7")),
         ({"no_proxy": "a,b"}, ("no_proxy", "a,b,192.0.2.7")),
         ({"NO_PROXY": "a"}, ("NO_PROXY", "a,192.0.2.7")),
         ({"no_proxy": "a", "NO_PROXY": "b"}, ("no_proxy", "a,192.0.2.7")),
