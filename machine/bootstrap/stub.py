@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping
 from importlib import resources
 
-from machine.templating import render
 from machine.errors import PreCheckFailed
+from machine.templating import render
 
 PYTHONS = ("python3", *(f"python3.{minor}" for minor in range(14, 7, -1)), "/usr/libexec/platform-python")
 SEARCH_PATH = "/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin:/usr/local/sbin"

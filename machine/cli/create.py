@@ -96,6 +96,12 @@ class CreateCommand(click.Command):
     is_flag=True,
     help="Use a host together with the store that owns it: its clients stay, ours are let in beside them.",
 )
+@click.option(
+    "--save-credentials",
+    is_flag=True,
+    help="Keep the driver's secrets for this machine, in a file of the store that only you can read. "
+    "Without it they are looked up anew by every command.",
+)
 @engine_flags
 @swarm_flags
 @click.option(
@@ -115,6 +121,7 @@ def command(
     host_key_policy: str | None,
     timeout: float | None,
     join: bool,
+    save_credentials: bool,
     yes: bool,
     **other_options: Any,
 ) -> None:
@@ -127,7 +134,9 @@ def command(
     from machine.cli.context import ask_passphrase, cancelled_by_signals, consent_asker, opened_store
     from machine.cli.progress import shown
     from machine.compat import words
+    from machine.operations.account import kept_credentials
     from machine.operations.create import check_name, create, unfinished
+    from machine.operations.credentials import credentials_to_keep
     from machine.operations.enginesettings import check_install_url, given_fields, passwords
     from machine.operations.operation import Settings
     from machine.operations.wanted import again, default_driver, wanted
@@ -144,7 +153,7 @@ def command(
         if begun_before is not None and _only_the_name(ctx):
             # `create NAME` goes on with what was asked the first time; no need to say all of it again.
             driver = load_driver(begun_before.driver)
-            this = again(begun_before, driver)
+            this = again(begun_before, driver, kept_credentials(store.files(name)))
             click.echo(f"Going on with {name} ({driver.name})")
         else:
             driver = load_driver(meant.driver) if meant.driver else _chosen_driver()
@@ -167,6 +176,9 @@ def command(
             )
             for flag in passwords(this.spec.engine):
                 click.echo(f"Warning: the password in {flag} is kept in the store and on the host.", err=True)
+        keep = credentials_to_keep(driver, this, saved=save_credentials, flags_kept=is_drop_in())
+        for line in keep.notes:
+            click.echo(line, err=True)
         _ask_consent(driver, yes)
         begun = time.monotonic()
         with cancelled_by_signals() as cancellation, shown() as emit:
@@ -179,7 +191,7 @@ def command(
                 cancellation=cancellation,
                 timeout=seconds,
             )
-            machine = create(store, this.spec, driver, this.options, settings)
+            machine = create(store, this.spec, driver, this.options, settings, keep=keep.values)
     url = machine.url
     engine = f" with {machine.engine}" if machine.engine else ""
     click.echo(f"{machine.name} is ready at {url}{engine}, after {time.monotonic() - begun:.1f} s.")

@@ -16,6 +16,7 @@ from machine.testing.memory import CLOUD_VARIABLE, KEY_VARIABLE
 from machine.testing.plugin import MEMORY, register_drivers
 
 KEY = "canary-4711"
+MAIN = "from machine.hot import main; raise SystemExit(main())"
 
 
 @dataclass
@@ -23,10 +24,10 @@ class Command:
     environ: dict[str, str]
     store: Path
 
-    def __call__(self, *arguments: str, code: int = 0, **environ: str) -> str:
+    def __call__(self, *arguments: str, code: int = 0, name: str = "pymachine", **environ: str) -> str:
         """Run a command line in a process of its own; all that it said."""
         done = subprocess.run(
-            [sys.executable, "-m", "machine.cli", "-s", str(self.store), *arguments],
+            [sys.executable, "-c", f"import sys; sys.argv[0] = {name!r}; {MAIN}", "-s", str(self.store), *arguments],
             env={**self.environ, **environ},
             capture_output=True,
             text=True,
@@ -93,8 +94,71 @@ def test_a_remove_whose_answer_was_lost_is_finished_by_the_next(command: Command
     assert command("ls", "-q") == ""
 
 
-def test_a_key_given_as_a_flag_is_in_no_file_of_the_store(command: Command, cloud: MemoryCloud) -> None:
-    command(*CREATE, "--memory-api-key", KEY, code=1, **{KEY_VARIABLE: ""})
+def _files_with_the_key(command: Command) -> list[Path]:
+    return [path for path in command.store.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
+
+
+FLAG = ("--memory-api-key", KEY)
+NO_KEY = {KEY_VARIABLE: ""}
+
+
+def test_a_key_given_as_a_flag_is_refused_where_nothing_would_keep_it_and_the_variable_is_named(
+    command: Command, cloud: MemoryCloud
+) -> None:
+    said = command(*CREATE, *FLAG, code=3, **NO_KEY)
+    assert KEY_VARIABLE in said
+    assert "--save-credentials" in said
+    assert KEY not in said
+    assert cloud.instances() == []
+    assert command("ls", "-q") == ""
+    assert _files_with_the_key(command) == []
+
+
+def test_a_key_from_the_environment_is_in_no_file_of_the_store(command: Command, cloud: MemoryCloud) -> None:
+    command("--debug", *CREATE, code=1)
     assert len(cloud.instances()) == 1
-    found = [path for path in command.store.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
-    assert found == []
+    assert _files_with_the_key(command) == []
+
+
+@pytest.mark.parametrize("name", ["pymachine", "docker-machine"])
+def test_a_key_that_is_kept_is_in_one_file_that_only_its_owner_reads_and_serves_every_later_command(
+    command: Command, cloud: MemoryCloud, name: str
+) -> None:
+    asked = () if name == "docker-machine" else ("--save-credentials",)
+    said = command("--debug", *CREATE, *asked, *FLAG, name=name, code=1, **NO_KEY)
+    assert "a file that only you can read" in said
+    assert KEY not in said
+    (kept,) = _files_with_the_key(command)
+    assert kept.name == "credentials.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert "connect" in command("create", "--timeout", "1", "m1", name=name, code=1, **NO_KEY)  # goes on with it
+    assert KEY not in command("inspect", "m1", name=name, **NO_KEY)
+    command("rm", "-y", "m1", name=name, **NO_KEY)
+    assert cloud.instances() == []
+    assert _files_with_the_key(command) == []
+
+
+def test_a_key_that_is_kept_outlives_a_machine_that_left_something_until_gc_has_removed_that(
+    command: Command, cloud: MemoryCloud
+) -> None:
+    command(*CREATE, "--save-credentials", *FLAG, code=1, **NO_KEY)
+    cloud.fail("terminate")
+    command("rm", "-f", "m1", code=1, **NO_KEY)
+    (kept,) = _files_with_the_key(command)
+    assert kept.stat().st_mode & 0o777 == 0o600
+    command("gc", "-y", **NO_KEY)
+    assert cloud.instances() == []
+    assert _files_with_the_key(command) == []
+
+
+def test_each_account_is_asked_once_however_many_machines_are_in_it(command: Command, cloud: MemoryCloud) -> None:
+    for number in (1, 2):
+        command(*CREATE[:-1], f"m{number}", code=1)
+    other = MemoryCloud(command.store.parent / "cloud" / "other")
+    other.demand_key(KEY)
+    command("create", "-d", "memory", "--memory-project", "other", "--timeout", "1", "m3", code=1)
+    before = len(cloud.calls()), len(other.calls())
+    command("ls")
+    assert (len(cloud.calls()), len(other.calls())) == (before[0] + 1, before[1] + 1)
+    command("rm", "-y", "m1", "m2", "m3")
+    assert [cloud.instances(), other.instances()] == [[], []]
