@@ -17,6 +17,8 @@ TYPE_CHECKING = False  # `typing` would cost a converge with nothing to do 4 ms
 if TYPE_CHECKING:
     from typing import Any
 
+    from machine.agent.converge.early import Early
+
 CLOCK_SECONDS = 30  # a clock that is further off is worth a warning
 
 
@@ -60,10 +62,12 @@ def converge(
         )
     wire.done()
 
+    begun = _begun_early(host, wire)
     found = engines.find(host)
-    before = set() if found else _installed_packages(host)
-    engine = engines.ensure(host, wire, wanted["engine"], state.get("engine"), found)
-    added = [] if found else sorted(_installed_packages(host) - before)
+    before = begun.before if begun else set() if found else _installed_packages(host)
+    remembered = state.get("engine") or (begun.engine if begun else {})
+    engine = engines.ensure(host, wire, wanted["engine"], remembered, found)
+    added = sorted(_installed_packages(host) - before) if begun or not found else []
     changed += [f"installed the package {name}" for name in added]
     change = None
     if held or wanted["engine"].get("settings") or wanted["engine"].get("environment"):
@@ -79,6 +83,10 @@ def converge(
     state.put("engine", engines.memory(engine))
     if added:
         state.put("installed", sorted({*state.values.get("installed", []), *added}))
+    if begun is not None:
+        from machine.agent.converge import early
+
+        early.forget(host)
     if change is not None:
         changed += enginechange.apply(host, wire, state, change)
     changed += identity.ensure(host, wire, state, wanted["certificate"], float(wanted["now"]))
@@ -140,6 +148,14 @@ def _result(
         "changed": changed,
         "installed": added,
     }
+
+
+def _begun_early(host: Host, wire: Wire) -> Early | None:
+    if not os.path.isdir(host.own("early")):
+        return None
+    from machine.agent.converge import early
+
+    return early.finished(host, wire)
 
 
 def _installed_packages(host: Host) -> set[str]:
