@@ -65,6 +65,16 @@ def all_meant(store: Store, names: Iterable[str]) -> list[Machine]:
     """
     from machine.cli.failures import show_error
 
+    machines, unknown = looked_up(store, names)
+    for error in unknown[:-1]:
+        show_error(error)
+    if unknown:
+        raise unknown[-1]
+    return machines
+
+
+def looked_up(store: Store, names: Iterable[str]) -> tuple[list[Machine], list[MachineNotFound]]:
+    """The machines of these names, each once, and an error for each name that is unknown."""
     machines: dict[int, Machine] = {}
     unknown: list[MachineNotFound] = []
     for name in names:
@@ -73,11 +83,7 @@ def all_meant(store: Store, names: Iterable[str]) -> list[Machine]:
             machines[machine.id] = machine
         except MachineNotFound as error:
             unknown.append(error)
-    for each in unknown[:-1]:
-        show_error(each)
-    if unknown:
-        raise unknown[-1]
-    return list(machines.values())
+    return list(machines.values()), unknown
 
 
 @contextlib.contextmanager

@@ -22,6 +22,8 @@ from machine.driver import (
 from machine.errors import UsageError
 from machine.program import DROP_IN, is_drop_in
 
+_HELP = "one name, and flags: pymachine create --help"
+
 
 class CreateCommand(click.Command):
     """Adds the options that the driver on the command line declares, before the line is parsed."""
@@ -66,7 +68,7 @@ class CreateCommand(click.Command):
 
 
 @click.command(cls=CreateCommand)
-@click.argument("name", required=False)
+@click.argument("names", metavar="NAME", nargs=-1)
 @click.option(
     "-d",
     "--driver",
@@ -115,7 +117,7 @@ class CreateCommand(click.Command):
 def command(
     ctx: click.Context,
     /,
-    name: str | None,
+    names: tuple[str, ...],
     driver_name: str | None,
     tls_san: tuple[str, ...],
     host_key_policy: str | None,
@@ -129,8 +131,11 @@ def command(
 
     An interrupted create goes on when it is repeated.
     """
-    if name is None:
-        raise click.UsageError("No machine name given.", ctx)
+    if len(names) > 1:
+        raise UsageError(f"Invalid command line. Found extra arguments [{' '.join(names[1:])}]", hint=_HELP)
+    if not (names and names[0]):
+        raise UsageError("No machine name specified", hint=_HELP)
+    (name,) = names
     from machine.cli.context import ask_passphrase, cancelled_by_signals, consent_asker, opened_store
     from machine.cli.progress import shown
     from machine.compat import words
@@ -191,7 +196,8 @@ def command(
                 cancellation=cancellation,
                 timeout=seconds,
             )
-            machine = create(store, this.spec, driver, this.options, settings, keep=keep.values)
+            with words.pre_check():
+                machine = create(store, this.spec, driver, this.options, settings, keep=keep.values)
     url = machine.url
     engine = f" with {machine.engine}" if machine.engine else ""
     click.echo(f"{machine.name} is ready at {url}{engine}, after {time.monotonic() - begun:.1f} s.")
@@ -207,7 +213,7 @@ def _only_the_name(ctx: click.Context) -> bool:
     said = (
         key
         for key in ctx.params
-        if key not in ("name", "timeout", "yes")
+        if key not in ("names", "timeout", "yes")
         and ctx.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE
     )
     return next(said, None) is None

@@ -94,7 +94,7 @@ def _refuse_docker_machines_own(directory: str) -> None:
         )
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "-s",
     "--storage-path",
@@ -118,6 +118,9 @@ def main(ctx: click.Context, storage_path: str | None, debug: bool) -> None:
     from machine.program import is_drop_in
     from machine.store.location import store_directory
 
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+        return
     if debug or os.environ.get("MACHINE_DEBUG", "") not in ("", "0", "false"):
         from machine.operations.log import log_to_stderr
 

@@ -26,7 +26,7 @@ def command(directory: str, names: tuple[str, ...], force: bool, yes: bool, keep
     """Remove machines. Exits 1 when something was left."""
     if not names:
         raise UsageError("Expected to get one or more machine names as arguments", hint="see them all: pymachine ls")
-    from machine.cli.context import all_meant, ask_passphrase, cancelled_by_signals, opened_store
+    from machine.cli.context import all_meant, ask_passphrase, cancelled_by_signals, looked_up, opened_store
     from machine.cli.failures import show_error
     from machine.cli.progress import shown
     from machine.compat import words
@@ -37,18 +37,22 @@ def command(directory: str, names: tuple[str, ...], force: bool, yes: bool, keep
     from machine.program import is_drop_in
 
     with opened_store(directory) as store:
-        machines = all_meant(store, names)
-        click.echo(f"About to remove {', '.join(each.name for each in machines)}")
         drop_in = is_drop_in()
+        # docker-machine removes the others; under our own name nothing is removed where one is mistyped.
+        machines, unknown = looked_up(store, names) if drop_in else (all_meant(store, names), [])
+        click.echo(f"About to remove {', '.join(names if drop_in else [each.name for each in machines])}")
         if drop_in:
             click.echo(words.REMOVING)
         if not (yes or force):
             if not sys.stdin.isatty():
                 click.echo("Nobody to ask: say -y to remove without a question.", err=True)
             click.echo("Are you sure? (y/n): ", nl=False)
-            if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            if not sys.stdin.readline().strip().lower().startswith("y"):
                 return 0
         exit_code = 0
+        for missing in unknown:
+            told = UsageError(words.NOT_REMOVED.format(missing.machine, words.worded(missing)), hint=missing.hint)
+            exit_code = 0 if show_error(told) and force else 1
         for machine in machines:
             begun = time.monotonic()
             try:
@@ -61,7 +65,7 @@ def command(directory: str, names: tuple[str, ...], force: bool, yes: bool, keep
             except PymachineError as error:  # the others are still removed
                 error.located(machine=machine.name)
                 if drop_in:
-                    error.message = f'Error removing host "{machine.name}": {error.message}'
+                    error.message = words.NOT_REMOVED.format(machine.name, error.message)
                 exit_code = show_error(error)
                 continue
             done = f"{machine.name} is removed, after {time.monotonic() - begun:.1f} s."

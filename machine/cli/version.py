@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from machine.errors import EndpointUnverified
+from machine.errors import EndpointUnverified, UsageError
 from machine.program import DROP_IN, NAME, is_drop_in
 from machine.version import VERSION
 
@@ -19,13 +19,16 @@ def version_line() -> str:
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("names", metavar="[NAME]", nargs=-1)
 @click.pass_obj
-def command(directory: str, name: str | None) -> None:
+def command(directory: str, names: tuple[str, ...]) -> None:
     """Print the version of pymachine or, with a name, of that machine's engine."""
-    if name is None:
+    if not names:
         click.echo(version_line())
         return
+    if len(names) > 1:
+        raise UsageError("Expected one machine name as an argument", hint="of several: pymachine ls")
+    (name,) = names
     from machine.cli.context import opened_store
     from machine.driver import load_driver
     from machine.operations.observe import observe

@@ -5,11 +5,13 @@ From its commands/commands.go, libmachine/host/host.go and libmachine/mcnerror, 
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from machine.errors import PymachineError
-from machine.program import DROP_IN, NAME
+from machine.errors import PreCheckFailed, PymachineError
+from machine.program import DROP_IN, NAME, is_drop_in
 
 NOT_RUNNING = "Host is not running"
 CHECKING = "Error checking TLS connection"  # by env
@@ -20,6 +22,7 @@ HOW_TO_CONNECT = (
     "To see how to connect your Docker Client to the Docker Engine running on this virtual machine, run: {} env {}"
 )
 NO_SWARM = "classic Swarm is gone; Swarm mode is in the engine: docker swarm init"
+NOT_REMOVED = 'Error removing host "{}": {}'
 REMOVING = "WARNING: This action will delete both local reference and remote instance."
 
 
@@ -58,6 +61,7 @@ _SAYS_ERROR = (
     "No machine name specified",
 )
 _NO_NAME = 'Error: No machine name(s) specified and no "default" machine exists'
+_NO_DRIVER = re.compile(r'no driver ("[^"]*")')
 _OUR_COMMAND = re.compile(rf"\b{NAME} (?=[a-z-])")
 
 
@@ -65,10 +69,23 @@ def worded(error: PymachineError) -> str:
     """An error's first line as docker-machine has it, where it has one; else our own."""
     if error.slug == "machine-not-found" and error.machine is None:
         return _NO_NAME
+    if unknown := _NO_DRIVER.fullmatch(error.message):
+        return f"Driver {unknown[1]} not found. Do you have the plugin binary accessible in your PATH?"
     words = _ERRORS.get(error.slug)
     if words is not None:
         return words.format(error.machine)
     return f"Error: {error.message}" if error.message.startswith(_SAYS_ERROR) else error.message
+
+
+@contextlib.contextmanager
+def pre_check() -> Iterator[None]:
+    """Around a create: what its pre-check finds is worded as docker-machine has it, under its name."""
+    try:
+        yield
+    except PreCheckFailed as error:
+        if is_drop_in():
+            error.message = f'Error with pre-create check: "{error.message}"'
+        raise
 
 
 def renamed(text: str) -> str:
