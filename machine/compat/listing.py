@@ -9,7 +9,9 @@ from typing import Any
 
 from machine.compat.document import driver_name, engine_options, swarm_options
 from machine.compat.gotemplate import Header, Named, Struct, Template
+from machine.compat.names import is_known
 from machine.compat.states import WORDS, its_number, its_word
+from machine.compat.words import NO_DRIVER
 from machine.operations.observe import Seen
 from machine.shell.listing import HEADERS, age, aligned, docker_version, has_endpoint
 
@@ -37,7 +39,7 @@ class Row:
     url: str
     docker: str
     trouble: str
-    blank: bool = False  # docker-machine's row of a machine that did not answer in time
+    blank: bool = False  # docker-machine's row of a machine of which nothing is known, but perhaps why
 
 
 def row(seen: Seen, docker_host: str | None, *, drop_in: bool, now: float | None = None) -> Row:
@@ -48,6 +50,9 @@ def row(seen: Seen, docker_host: str | None, *, drop_in: bool, now: float | None
         drop_in: in docker-machine's words.
     """
     machine = seen.machine
+    if drop_in and not seen.driven and (seen.unanswered or not is_known(machine.spec.driver)):
+        trouble = " ".join(seen.trouble.split()) if seen.unanswered else NO_DRIVER.format(machine.spec.driver)
+        return Row(seen, "not found", False, "Error", "Error", "Error", "", "", trouble, blank=True)
     driver = driver_name(machine.spec.driver, drop_in=drop_in)
     given = machine.endpoint is not None and machine.endpoint.given
     word = its_word(seen.state, given=given) if drop_in else str(seen.state)

@@ -131,6 +131,11 @@ def old_driver(name: str) -> OldDriver | None:
     return _BY_NAME.get(name)
 
 
+def is_known(driver: str) -> bool:
+    """Whether a driver is one of docker-machine's or of ours, be it installed or not; else it was somebody's plugin."""
+    return any(driver in (each.name, each.now) for each in DRIVERS)
+
+
 def old_prefixes(driver: str) -> Iterator[str]:
     """The beginnings that flags of a driver had under its former names: ``--amazonec2-`` for ``aws``."""
     for each in DRIVERS:

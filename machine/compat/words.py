@@ -23,6 +23,7 @@ HOW_TO_CONNECT = (
 )
 NO_SWARM = "classic Swarm is gone; Swarm mode is in the engine: docker swarm init"
 NOT_REMOVED = 'Error removing host "{}": {}'
+NO_DRIVER = 'Driver "{}" not found. Do you have the plugin binary accessible in your PATH?'
 REMOVING = "WARNING: This action will delete both local reference and remote instance."
 
 
@@ -61,7 +62,7 @@ _SAYS_ERROR = (
     "No machine name specified",
 )
 _NO_NAME = 'Error: No machine name(s) specified and no "default" machine exists'
-_NO_DRIVER = re.compile(r'no driver ("[^"]*")')
+_UNKNOWN_DRIVER = re.compile(r'no driver "([^"]*)"')
 _OUR_COMMAND = re.compile(rf"\b{NAME} (?=[a-z-])")
 
 
@@ -69,8 +70,8 @@ def worded(error: PymachineError) -> str:
     """An error's first line as docker-machine has it, where it has one; else our own."""
     if error.slug == "machine-not-found" and error.machine is None:
         return _NO_NAME
-    if unknown := _NO_DRIVER.fullmatch(error.message):
-        return f"Driver {unknown[1]} not found. Do you have the plugin binary accessible in your PATH?"
+    if unknown := _UNKNOWN_DRIVER.fullmatch(error.message):
+        return NO_DRIVER.format(unknown[1])
     words = _ERRORS.get(error.slug)
     if words is not None:
         return words.format(error.machine)

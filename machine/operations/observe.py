@@ -39,6 +39,7 @@ class Seen:
     trouble: str = ""  # one line
     asked: bool = True  # False: there is nobody to ask, or nobody was meant to be
     timed_out: bool = False  # the time was up before it was known
+    driven: bool = True  # False: its driver is not installed, or cannot be imported
     seconds: float = 0.0  # until it was known
 
     @property
@@ -96,6 +97,14 @@ def observe(
     return seen
 
 
+class _Undriven(list[Observation]):
+    """What can be said without the driver, which is not installed."""
+
+
+class _Broken(str):
+    """Why a driver cannot be imported."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Answer:
     outcome: _Outcome
@@ -140,9 +149,13 @@ def _side_by_side(jobs: Mapping[K, Callable[[], _Outcome]], deadline: Deadline) 
 def _ask_provider(load: Callable[[str], Driver], name: str, account: Account, group: Sequence[Machine]) -> _Outcome:
     instances = [machine.instance for machine in group if machine.instance is not None]
     try:
-        said = sign_in(load(name), account).observe(instances)
+        driver = load(name)
     except UnknownDriver:  # of another version, or a plugin that is gone: the host is all there is
-        said = AbsentDriver(name).observe(instances)
+        return _Undriven(AbsentDriver(name).observe(instances))
+    except PymachineError as error:
+        return _Broken(f"{error} ({error.cause})" if error.cause else str(error))
+    try:
+        said = sign_in(driver, account).observe(instances)
     except PymachineError as error:
         return str(error)
     return said if len(said) == len(group) else f"the driver {name} answered for {len(said)} of {len(group)} machines"
@@ -179,12 +192,13 @@ def _interrupted(machine: Machine, kind: str) -> Seen:
 
 def _combined(machine: Machine, provider: _Outcome, place: int, health: _Outcome | None) -> Seen:
     """The provider's word on the state; where the host is all there is, the endpoint's."""
+    driven = not isinstance(provider, _Undriven | _Broken)
     if not isinstance(provider, list):
-        return Seen(machine=machine, state=machine.state, recorded=True, trouble=str(provider))
+        return Seen(machine=machine, state=machine.state, recorded=True, trouble=str(provider), driven=driven)
     state, trouble = provider[place].state, provider[place].detail
     if machine.state in (State.ERROR, State.CREATING) and state is State.RUNNING:
         # Its create has not ended well: an instance that runs is not yet a machine that can be used.
-        return Seen(machine=machine, state=machine.state, trouble=machine.error or "")
+        return Seen(machine=machine, state=machine.state, trouble=machine.error or "", driven=driven)
     engine = None
     if isinstance(health, Health):
         engine = health.engine_version
@@ -194,7 +208,7 @@ def _combined(machine: Machine, provider: _Outcome, place: int, health: _Outcome
             trouble = trouble or f"the engine does not answer: {health.engine_trouble}"
     elif health is not None and state in (State.RUNNING, State.UNKNOWN):
         trouble = trouble or f"unreachable: {health}"
-    return Seen(machine=machine, state=state, engine=engine, trouble=trouble)
+    return Seen(machine=machine, state=state, engine=engine, trouble=trouble, driven=driven)
 
 
 def _record(store: Store, seen: Sequence[Seen]) -> None:
