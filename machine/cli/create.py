@@ -41,7 +41,7 @@ class CreateCommand(click.Command):
         if name is not None:
             self.params += [_click_option(item) for item in declared_options(load_driver(name))]
         elif said is not None:
-            self.params += _of_driver(virtualbox_options())
+            self.params += _of_driver(virtualbox_options(said))
         refuse_single_dash(args, _flags(self.params))
         try:
             return super().parse_args(ctx, args)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from machine.compat.names import (
     GLOBALS,
@@ -14,6 +15,7 @@ from machine.compat.names import (
     VIRTUALBOX_FLAGS,
     VIRTUALBOX_SWITCHES,
     refuse_swarm,
+    virtualbox_variable,
 )
 from machine.errors import UsageError
 
@@ -38,16 +40,26 @@ def _refuse(ctx: click.Context, parameter: click.Parameter, value: object) -> No
         raise refuse_swarm(parameter.opts[0])
 
 
-def virtualbox_options() -> list[click.Option]:
-    """The flags that an old tutorial has beside ``-d virtualbox``."""
+def virtualbox_options(said: str) -> list[click.Option]:
+    """The flags that an old tutorial has beside ``-d virtualbox``.
+
+    Args:
+        said: the driver; only of virtualbox itself the variables are read, as by docker-machine's.
+    """
     return [
-        click.Option([f"--{_VIRTUALBOX}-{name}"], is_flag=name in VIRTUALBOX_SWITCHES, default=None, hidden=True)
+        click.Option(
+            [f"--{_VIRTUALBOX}-{name}"],
+            is_flag=name in VIRTUALBOX_SWITCHES,
+            default=None,
+            hidden=True,
+            envvar=virtualbox_variable(name) if said == _VIRTUALBOX else None,
+        )
         for name in VIRTUALBOX_FLAGS
     ]
 
 
 def from_virtualbox(driver: Driver, parameters: Mapping[str, Any]) -> dict[str, str]:
-    """The options of a local driver that say what VirtualBox's flags said; the others are named on stderr."""
+    """The options of a local driver that say what VirtualBox's flags and variables said; others are named on stderr."""
     from machine.driver import declared_options
 
     own = {item.name for item in declared_options(driver)}
@@ -55,15 +67,22 @@ def from_virtualbox(driver: Driver, parameters: Mapping[str, Any]) -> dict[str, 
     lost = []
     for name, same in VIRTUALBOX_FLAGS.items():
         value = parameters.get(f"{_VIRTUALBOX}_{name.replace('-', '_')}")
-        if value is None:
+        if value is None or value is False:
             continue
         if same is None or same[0] not in own:
-            lost.append(f"--{_VIRTUALBOX}-{name}")
+            lost.append(_said_by(name))
         elif value != "-1":  # of its processors: as many as there are
             values[same[0]] = same[1].format(value)
     if lost:
         click.echo(f"Not used, for {driver.name} has nothing like it: {', '.join(lost)}", err=True)
     return values
+
+
+def _said_by(name: str) -> str:
+    """The flag, or the variable, that gave an option of VirtualBox's its value."""
+    ctx = click.get_current_context(silent=True)
+    source = ctx.get_parameter_source(f"{_VIRTUALBOX}_{name.replace('-', '_')}") if ctx else None
+    return virtualbox_variable(name) if source is ParameterSource.ENVIRONMENT else f"--{_VIRTUALBOX}-{name}"
 
 
 def global_flags(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -97,6 +97,13 @@ VIRTUALBOX_FLAGS: dict[str, tuple[str, str] | None] = {
     "no-vtx-check": None,
     "share-folder": None,
 }
+# Its variables are called as the flags are, but for these (drivers/virtualbox/virtualbox.go).
+_VIRTUALBOX_VARIABLES = {
+    "memory": "MEMORY_SIZE",
+    "import-boot2docker-vm": "BOOT2DOCKER_IMPORT_VM",
+    "hostonly-nictype": "HOSTONLY_NIC_TYPE",
+    "hostonly-nicpromisc": "HOSTONLY_NIC_PROMISC",
+}
 VIRTUALBOX_SWITCHES = ("host-dns-resolver", "hostonly-no-dhcp", "no-share", "no-dns-proxy", "no-vtx-check")
 
 SWARM_SWITCHES = ("--swarm", "--swarm-master", "--swarm-experimental")
@@ -129,6 +136,11 @@ GLOBALS: tuple[OldGlobal, ...] = (
 def old_driver(name: str) -> OldDriver | None:
     """docker-machine's driver of this name."""
     return _BY_NAME.get(name)
+
+
+def virtualbox_variable(flag: str) -> str:
+    """The environment variable of a flag in `VIRTUALBOX_FLAGS`."""
+    return "VIRTUALBOX_" + _VIRTUALBOX_VARIABLES.get(flag, flag.upper().replace("-", "_"))
 
 
 def is_known(driver: str) -> bool:
