@@ -25,7 +25,8 @@ begin() {
     has apt-get && has python3 && has systemd-run || return 0
     ! has dockerd && ! has docker && [ ! -S /run/docker.sock ] || return 0
     mkdir -p "$note" && remember packages "$(dpkg-query -W -f '${Package} ${Status}\n')" || return 0
-    systemd-run -q --no-block --unit="$unit" -p Type=oneshot -p After=network-online.target -p TimeoutStartSec=900 \
+    # There is a network already: this came over it. sshd waits for the begin of it, and nothing for its end.
+    systemd-run -q --no-block --unit="$unit" -p Before=ssh.service -p Before=sshd.service -p RuntimeMaxSec=900 \
         /bin/sh "$0" install || rm -rf "$note"
 }
 

@@ -1,7 +1,7 @@
 """Booted Debian systems that pymachine has not touched inside: what ``create -d generic`` is pointed at.
 
 They are the nspawn driver's machines without the bootstrap. ``docker`` has the engine and Python; ``bare`` has neither,
-just systemd, sshd, apt and sudo.
+just systemd, sshd, apt and sudo; ``cloud`` is that with Python and cloud-init, which finds no data as it is.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from machine.model import Instance, Spec
 from machine.testing.recorder import ListRecorder
 
 BARE_PACKAGES = ("systemd-sysv", "dbus", "openssh-server", "iproute2", "sudo")
+CLOUD_PACKAGES = (*BARE_PACKAGES, "python3", "cloud-init")
 STORE = "testbed"
 
 
@@ -117,7 +118,7 @@ def make_host(
     """Boot a host.
 
     Args:
-        kind: ``docker`` (engine and Python inside) or ``bare`` (neither).
+        kind: ``docker`` (engine and Python inside), ``bare`` (neither) or ``cloud`` (cloud-init, and no engine).
         authorized_keys: public keys, one OpenSSH line each, that log in as root beside the host's own.
         user: another account.
         name: its host name; a fresh one when it is left out.
@@ -132,8 +133,8 @@ def make_host(
     options = resolve_options(driver, {key: value for key, value in given.items() if value is not None}, {})
     owner = HostIdentity(store=STORE, authorized_key=identity)
     request = driver.check(Spec(name=name, driver=driver.name), options, owner)
-    if kind == "bare":
-        request["base"] = bare_base()
+    if kind != "docker":
+        request["base"] = base_of({"bare": BARE_PACKAGES, "cloud": CLOUD_PACKAGES}[kind])
     token = uuid.uuid4().hex
     try:
         instance = driver.create(request, token, ListRecorder())
@@ -149,7 +150,12 @@ def make_host(
 
 def bare_base() -> dict[str, object]:
     """The base of a ``bare`` host, as it stands in a request."""
-    recipe = Recipe(suite=precheck.own_suite(), architecture=precheck.architecture(), include=BARE_PACKAGES)
+    return base_of(BARE_PACKAGES)
+
+
+def base_of(packages: tuple[str, ...]) -> dict[str, object]:
+    """A base with these packages, as it stands in a request."""
+    recipe = Recipe(suite=precheck.own_suite(), architecture=precheck.architecture(), include=packages)
     return base.of_recipe(recipe)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 NOTE = "early"  # its directory below ours: `packages` as they were before, `source` of the engine, `done`
 UNIT = "pymachine-engine.service"
 _LOOK_SECONDS = 0.2
+_ASKED = "ActiveState,Job"
 
 
 class Early:
@@ -63,6 +64,6 @@ def forget(host: Host) -> None:
 def _running(host: Host) -> bool:
     if os.path.exists(host.own(os.path.join(NOTE, "done"))):
         return False
-    said = host.run("systemctl", "show", "-p", "ActiveState,Job", UNIT).out.splitlines()
+    said = dict(line.partition("=")[::2] for line in host.run("systemctl", "show", "-p", _ASKED, UNIT).out.splitlines())
     # A job: it waits for its turn.
-    return "ActiveState=activating" in said or any(line.startswith("Job=") and line != "Job=0" for line in said)
+    return said.get("ActiveState") in ("activating", "active", "deactivating") or said.get("Job", "0") not in ("", "0")
