@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
@@ -125,6 +126,8 @@ class AwsServer:
         )  # fmt: skip
         if not (code or drop or hang or kill):
             raise ValueError("nothing would go wrong: give a code, drop, hang or kill")
+        if kill == os.getpid():
+            raise ValueError("that is this very process")
         self._faults.rules.append(rule)
         return rule
 

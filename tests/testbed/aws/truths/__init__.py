@@ -13,13 +13,26 @@ from tests.testbed.aws.truths import (
     lifecycle,
     modifying,
     parameters,
+    permissions,
     reading,
 )
 from tests.testbed.aws.truths.spot import preempt
 
 __all__ = ["install", "preempt"]
 
-_TRUTHS = (addresses, describing, devices, groups, images, launch, lifecycle, modifying, parameters, reading)
+_TRUTHS = (
+    addresses,
+    describing,
+    devices,
+    groups,
+    images,
+    launch,
+    lifecycle,
+    modifying,
+    parameters,
+    permissions,
+    reading,
+)
 
 
 def install() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.amis import Ami, AmiBackend
 from moto.ec2.responses.amis import AmisResponse
+from moto.ec2.responses.elastic_block_store import ElasticBlockStore
 
 from tests.testbed.aws import catalog
 from tests.testbed.aws.truths.errors import Refused, params
@@ -75,4 +76,13 @@ def _deregister(original: Any, self: AmisResponse) -> Any:
         backend.snapshots.pop(image.ebs_snapshot.id, None)
     if WORLD.hosts is not None and image is not None:
         WORLD.hosts.forget_image(image.id)
+    return result
+
+
+@wraps(ElasticBlockStore, "describe_snapshots")
+def _snapshots(original: Any, self: ElasticBlockStore) -> Any:
+    owners = [self.current_account if each == "self" else each for each in params(self).get("OwnerIds") or []]
+    result = original(self)
+    if owners:
+        result.result["Snapshots"] = [each for each in result.result["Snapshots"] if each.owner_id in owners]
     return result

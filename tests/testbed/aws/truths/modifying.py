@@ -31,23 +31,12 @@ def _modify(original: Any, self: InstanceResponse) -> Any:
         _fits(instance, _value(asked, attribute))
     if attribute == "UserData":
         self.error_on_dryrun()
-        value = _value(asked, attribute)
-        text = value.decode() if isinstance(value, bytes) else str(value)
-        if "Attribute" not in asked:
-            text = _encoded(value, text)
+        # As it came: moto has decoded a blob already, and a named attribute's value not.
+        text = self.querystring.get("Value" if "Attribute" in asked else "UserData.Value", [""])[0]
         raw = refusals.user_data(text)
         instance.user_data = Base64EncodedString(base64.b64encode(raw).decode()) if raw else None
         return EmptyResult()
     return original(self)
-
-
-def _encoded(value: Any, text: str) -> str:
-    """A blob: the SDK encodes it, and moto may have decoded it already."""
-    try:
-        base64.b64decode(text, validate=True)
-    except ValueError:
-        return base64.b64encode(value if isinstance(value, bytes) else text.encode()).decode()
-    return text
 
 
 def _value(asked: dict[str, Any], attribute: str) -> Any:
