@@ -142,7 +142,8 @@ def command(
     from machine.operations.account import kept_credentials
     from machine.operations.create import check_name, create, unfinished
     from machine.operations.credentials import credentials_to_keep
-    from machine.operations.enginesettings import check_install_url, given_fields, passwords
+    from machine.operations.enginesecrets import ENGINE_SECRETS, flags_with_secrets
+    from machine.operations.enginesettings import check_install_url, given_fields
     from machine.operations.operation import Settings
     from machine.operations.wanted import again, default_driver, wanted
     from machine.store.config import read_config
@@ -179,8 +180,9 @@ def command(
                 engine=engine_given,
                 join=join,
             )
-            for flag in passwords(this.spec.engine):
-                click.echo(f"Warning: the password in {flag} is kept in the store and on the host.", err=True)
+            for flag in flags_with_secrets(this.spec.engine):
+                place = store.files(name).path(ENGINE_SECRETS)
+                click.echo(f"Warning: the secret in {flag} is kept in {place} (0600), and on the host.", err=True)
         keep = credentials_to_keep(driver, this, saved=save_credentials, flags_kept=is_drop_in())
         for line in keep.notes:
             click.echo(line, err=True)

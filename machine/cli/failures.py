@@ -13,6 +13,8 @@ from machine.program import is_drop_in
 
 def show_error(error: PymachineError) -> int:
     """Print an error of ours to stderr; returns its exit code."""
+    from machine.operations.log import redacted
+
     where = "".join(f"{part}: " for part in (error.machine, error.step) if part)
     # The message of a name that is wrong says the name already.
     if error.machine and error.step is None and error.machine in error.message:
@@ -26,7 +28,7 @@ def show_error(error: PymachineError) -> int:
         lines.append(f"  next:  {error.hint}")
     if error.log:
         lines.append(f"  log:   {error.log}")
-    text = "\n".join(lines)
+    text = redacted("\n".join(lines))  # what a host or a provider said may hold a password
     click.echo(renamed(text) if is_drop_in() else text, err=True)
     return error.exit_code
 

@@ -6,6 +6,7 @@ comes when somebody asks for it by ``provision``.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from machine.compat.foreign import (
 )
 from machine.errors import PymachineError, UsageError
 from machine.model import Access, Endpoint, Instance, Machine, Spec, valid_name
+from machine.operations.enginesecrets import ENGINE_SECRETS, as_file, taken_out
 from machine.operations.takeover import take_over
 from machine.store.location import DATABASE
 from machine.store.store import Store
@@ -85,11 +87,15 @@ def _adopt_one(store: Store | None, old: OldMachine, *, in_place: bool, changed:
     notes = old.notes
     if old.secrets:
         notes = (*notes, f"not copied, for they are the provider's credentials: {', '.join(old.secrets)}")
+    engine, secrets = taken_out(old.engine)
+    if secrets:
+        notes = (*notes, f"the passwords in its engine's settings are kept in {ENGINE_SECRETS}, for you alone to read")
     if not valid_name(old.name):
         return Adopted(name=old.name, what=what, problem="it has a name that no machine can have here")
     if store is None:
         return Adopted(name=old.name, what=what, notes=notes)
     spec, instance, endpoint = translated(old)
+    spec = dataclasses.replace(spec, engine=engine)
     there = store.machines.find(old.name)
     if there is not None:
         if _is_same(there, instance):
@@ -98,7 +104,7 @@ def _adopt_one(store: Store | None, old: OldMachine, *, in_place: bool, changed:
     try:
         if in_place:
             _put_aside(old.directory)
-        take_over(store, spec, instance, endpoint, _files(old))
+        take_over(store, spec, instance, endpoint, {**_files(old), **as_file(secrets)})
         changed(old.name)
     except OSError as error:
         return Adopted(name=old.name, what=what, problem=f"{error.filename}: {error.strerror}")

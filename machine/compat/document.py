@@ -14,6 +14,7 @@ from typing import Any
 
 from machine.compat.names import DRIVERS
 from machine.model import EngineSpec, Machine
+from machine.operations.enginesecrets import taken_out
 from machine.store.store import Store
 
 CONFIG_VERSION = 3
@@ -121,7 +122,8 @@ def _field(option: str) -> str:
 
 
 def engine_options(engine: EngineSpec) -> dict[str, Any]:
-    """What the engine was asked for."""
+    """What the engine was asked for; a record of an older version may hold passwords, and they are not shown."""
+    engine, _ = taken_out(engine)
     return {
         "ArbitraryFlags": list(engine.options),
         "Dns": None,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from machine.bootstrap.session import Consent, EngineChange
 from machine.errors import ConsentNeeded
+from machine.operations.log import redacted
 
 if TYPE_CHECKING:
     from machine.operations.operation import Operation
@@ -28,6 +30,7 @@ def consent_of(op: Operation, *, ours: bool) -> Consent:
     """
 
     def consent(change: EngineChange) -> None:
+        change = _shown(change)
         if not ours and not op.settings.ask_consent(op.machine, change):
             raise ConsentNeeded(
                 "the engine's configuration would have to change, and nobody agreed to that: nothing was changed",
@@ -37,3 +40,9 @@ def consent_of(op: Operation, *, ours: bool) -> Consent:
         op.check("the engine's restart")
 
     return consent
+
+
+def _shown(change: EngineChange) -> EngineChange:
+    """What a screen may show of a change: no password."""
+    lines = tuple((redacted(what), redacted(before), redacted(after)) for what, before, after in change.lines)
+    return dataclasses.replace(change, lines=lines, warnings=tuple(map(redacted, change.warnings)))

@@ -16,6 +16,7 @@ from machine.errors import DriverError
 from machine.model import Machine
 from machine.operations.authority import store_authority
 from machine.operations.consent import consent_of
+from machine.operations.enginesecrets import put_back
 from machine.operations.enginesettings import wanted_engine
 from machine.operations.hostconnection import MACHINE_KEY
 from machine.operations.operation import Operation, Step
@@ -95,7 +96,7 @@ def wanted_document(op: Operation, machine: Machine, user: str) -> dict[str, Any
         "machine": machine.name,
         "operator": f"{getpass.getuser()}@{platform.node()}",
         "endpoint": {"port": machine.instance.data.get("engine_port", DEFAULT_PORT)},
-        "engine": wanted_engine(machine.spec.engine, changes=_may_set_engine(op, machine)),
+        "engine": _wanted_engine(op, machine),
         "environment": proxy_environment(os.environ),
         "deadline": op.deadline.remaining(),
         "join": machine.spec.join,
@@ -106,6 +107,12 @@ def wanted_document(op: Operation, machine: Machine, user: str) -> dict[str, Any
     if private_key is not None:
         document["authorized_key"] = {"user": user, "key": public_line(private_key)}
     return document
+
+
+def _wanted_engine(op: Operation, machine: Machine) -> dict[str, Any]:
+    # Taking the agent away needs no settings, and must not fail for want of a password.
+    engine = machine.spec.engine if op.kind == "remove" else put_back(op.files, machine.spec.engine)
+    return wanted_engine(engine, changes=_may_set_engine(op, machine))
 
 
 def _may_set_engine(op: Operation, machine: Machine) -> bool:

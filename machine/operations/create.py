@@ -6,6 +6,7 @@ its token and its resolved request are found in the journal, and the provider is
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from machine.errors import InvalidName, NameTaken
 from machine.model import Machine, Spec, State, valid_name
 from machine.operations.account import Account, keep_credentials, sign_in
 from machine.operations.bringup import bring_up
+from machine.operations.enginesecrets import as_file, put_back, taken_out
 from machine.operations.given import take_endpoint
 from machine.operations.hostconnection import MACHINE_KEY
 from machine.operations.log import hide
@@ -47,6 +49,10 @@ def create(
         PymachineError: a step failed; what was made is recorded, ``create`` again goes on and ``remove`` cleans up.
     """
     check_name(store, spec.name)
+    engine, passwords = taken_out(spec.engine)
+    spec = dataclasses.replace(spec, engine=engine)
+    if not passwords:
+        put_back(store.files(spec.name), engine)  # raises, where those of an earlier attempt are gone
     secrets = secret_values(driver, options)
     for value in secrets.values():
         hide(value)
@@ -57,7 +63,8 @@ def create(
     entry = store.journal.begin_create(spec)
     with Operation(store, entry, spec.name, "create", settings) as op:
         with op.step("reserve") as step:
-            request = _reserve(op, spec, request, private_key if driver.capabilities.host else None, keep)
+            files = as_file(passwords)
+            request = _reserve(op, spec, request, private_key if driver.capabilities.host else None, keep, files)
             sign_in(driver, Account(request.get("account", {}), secrets))
             step.summary = f"{spec.driver}" + (", going on where it stopped" if entry.resumed else "")
 
@@ -109,17 +116,24 @@ def secret_values(driver: Driver, options: Any) -> dict[str, str]:
 
 
 def _reserve(
-    op: Operation, spec: Spec, request: dict[str, Any], private_key: bytes | None, keep: Mapping[str, str] | None
+    op: Operation,
+    spec: Spec,
+    request: dict[str, Any],
+    private_key: bytes | None,
+    keep: Mapping[str, str] | None,
+    passwords: Mapping[str, bytes],
 ) -> dict[str, Any]:
     """Write down the machine's key and what will be asked for; what an earlier attempt wrote down is kept."""
     recorded = op.store.journal.request(op.entry)
     files = op.files
+    if not op.entry.resumed:
+        files.remove_all()  # of a machine of this name whose removal was cut off at its very end
+    for name, content in passwords.items():
+        files.write(name, content)
     if recorded is not None:
         if keep:
             keep_credentials(files, keep)
         return recorded
-    if not op.entry.resumed:
-        files.remove_all()  # of a machine of this name whose removal was cut off at its very end
     if private_key is not None:
         files.write(MACHINE_KEY, private_key)
         files.write(f"{MACHINE_KEY}.pub", f"{public_line(private_key)} {spec.name}\n".encode(), PUBLIC)

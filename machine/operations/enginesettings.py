@@ -172,12 +172,6 @@ def daemon_environment(spec: EngineSpec) -> dict[str, str]:
     return dict(each.partition("=")[::2] for each in spec.environment)
 
 
-def passwords(spec: EngineSpec) -> list[str]:
-    """The flags whose values hold a password: those are kept, and people should know."""
-    said = (("--engine-env", spec.environment), ("--engine-opt", spec.options))
-    return [flag for flag, values in said if any(re.search(r"://[^/@\s]*:[^/@\s]+@", value) for value in values)]
-
-
 def _checked(spec: EngineSpec, said: Mapping[str, str]) -> EngineSpec:
     if spec.source not in SOURCES:
         close = difflib.get_close_matches(spec.source, SOURCES, n=1)

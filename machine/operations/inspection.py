@@ -9,6 +9,7 @@ import dataclasses
 from typing import Any
 
 from machine.model import Machine
+from machine.operations.enginesecrets import taken_out
 from machine.operations.hostconnection import KNOWN_HOSTS, pinned_keys
 from machine.store.store import Store
 from machine.trust.sshkeys import fingerprint
@@ -27,7 +28,7 @@ def inspection(store: Store, machine: Machine) -> dict[str, Any]:
         "CreatedAt": machine.created_at,
         "URL": machine.url,
         "Engine": machine.engine or "",
-        "EngineOptions": dataclasses.asdict(machine.spec.engine),
+        "EngineOptions": dataclasses.asdict(taken_out(machine.spec.engine)[0]),
         "Host": dict(machine.facts),
         "HostKeys": [{"Type": key.split()[0], "Fingerprint": fingerprint(key)} for key in keys],
         "TLS": {"ServerCertSANs": list(machine.spec.tls_san), "CertPath": files.directory},

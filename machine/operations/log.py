@@ -23,7 +23,7 @@ _FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
 _TIME = "%Y-%m-%d %H:%M:%S"
 _LOGGER = logging.getLogger("machine")
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
-_USER_INFO = re.compile(r"(?<=://)[^/@\s'\"]+@")
+_USER_INFO = re.compile(r"(?<=://)[^/\s'\"?#]+@")
 
 current: contextvars.ContextVar[object] = contextvars.ContextVar("operation", default=None)
 _secrets: set[str] = set()

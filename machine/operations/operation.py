@@ -13,7 +13,7 @@ from machine.deadline import Cancellation, Deadline
 from machine.errors import Cancelled, OperationInProgress, PymachineError, StoreError
 from machine.model import Event, State
 from machine.operations.consent import AskConsent, refuse
-from machine.operations.log import log_file
+from machine.operations.log import log_file, redacted
 from machine.ssh.credentials import AskPassphrase, never_ask
 from machine.store.files import Files
 from machine.store.lease import Entry
@@ -229,7 +229,7 @@ class Operation:
             if self.kind == "create":
                 go_on += f"; to clean up: pymachine rm {self.machine}"
             error.hint = f"{error.hint}\n         {go_on}" if error.hint else go_on
-        text = str(error) or type(error).__name__
+        text = redacted(str(error) or type(error).__name__)
         # The error itself must reach the operator, also when the store's disk is full.
         with contextlib.suppress(PymachineError):
             if self._current is not None:
@@ -249,7 +249,7 @@ class Operation:
             operation=self.kind,
             step=step.name,
             status=status,
-            text=text,
+            text=redacted(text),
             elapsed=time.monotonic() - step.begun,
             at=time.time(),
         )

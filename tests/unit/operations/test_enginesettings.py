@@ -12,7 +12,7 @@ from machine.driver import load_driver
 from machine.errors import UsageError
 from machine.model import EngineSpec
 from machine.operations import enginesettings
-from machine.operations.enginesettings import daemon_settings, engine_spec, passwords, wanted_engine
+from machine.operations.enginesettings import daemon_settings, engine_spec, wanted_engine
 from machine.operations.wanted import wanted
 from machine.store.config import Config, read_config
 from machine.store.store import Store
@@ -147,11 +147,6 @@ def test_only_what_may_change_an_engine_s_settings_sends_them() -> None:
     assert wanted_engine(engine, changes=False) == {"kind": "docker", "source": "docker", "version": "24.0"}
     assert wanted_engine(engine, changes=True)["settings"] == {"labels": ["a=b"]}
     assert wanted_engine(EngineSpec(), changes=True) == {"kind": "docker", "source": "auto"}
-
-
-def test_a_password_in_a_value_is_noticed() -> None:
-    assert passwords(EngineSpec(environment=("HTTP_PROXY=http://user:pass@proxy:3128",))) == ["--engine-env"]
-    assert passwords(EngineSpec(environment=("HTTP_PROXY=http://proxy:3128",), options=("mtu=1",))) == []
 
 
 def test_no_script_from_the_network_is_run() -> None:

@@ -21,7 +21,9 @@ KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjE\n-----END OPENSS
         (f"before {KEY} after", "before [private key] after"),
         ("cut off -----BEGIN PRIVATE KEY-----\nMIIE", "cut off [private key]"),
         ("proxy http://ada:secret@proxy.example:3128/", "proxy http://[hidden]@proxy.example:3128/"),
+        ("an @ in it: http://ada:sec@ret@proxy.example/", "an @ in it: http://[hidden]@proxy.example/"),
         ("https://example.org/a@b", "https://example.org/a@b"),
+        ("https://example.org?a=b@c", "https://example.org?a=b@c"),
         ("-----BEGIN CERTIFICATE-----", "-----BEGIN CERTIFICATE-----"),
     ],
 )
