@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.testbed.aws.server import REGION, AwsServer
+from tests.testbed.fixtures import needs_root
 
-__all__ = ["aws", "aws_hosts", "aws_server"]
+__all__ = ["aws", "aws_hosts", "aws_server", "needs_root"]
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +29,7 @@ def aws(aws_server: AwsServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 
 @pytest.fixture
-def aws_hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[AwsServer]:
+def aws_hosts(needs_root: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[AwsServer]:
     """The same with instances that are real machines on this computer, gone after the test; mark the test ``e2e``."""
     with AwsServer(hosts=True) as server:
         point_at(server, monkeypatch, tmp_path)

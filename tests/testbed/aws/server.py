@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import EC2Backend, ec2_backends
@@ -21,6 +21,9 @@ from tests.testbed.aws import answers, policies, truths
 from tests.testbed.aws.faults import Faults, Predicate, Reply, Rule, predicate
 from tests.testbed.aws.protocol import AwsRequest, read
 from tests.testbed.aws.world import WORLD, Timing
+
+if TYPE_CHECKING:
+    from tests.testbed.aws.hosts import Hosts
 
 ACCOUNT = DEFAULT_ACCOUNT_ID
 REGION = "eu-central-1"
@@ -76,7 +79,9 @@ class AwsServer:
         self._thread.join()
         self._server.server_close()
         self.reset()
-        WORLD.hosts = None
+        if WORLD.hosts is not None:
+            WORLD.hosts.close()
+            WORLD.hosts = None
 
     def reset(self) -> None:
         """An empty account again: no resources, no rules, no calls, default timing; the hosts are gone."""
@@ -88,6 +93,12 @@ class AwsServer:
             moto_api_backend.reset()
             self._faults.rules.clear()
             self.calls.clear()
+
+    @property
+    def hosts(self) -> Hosts:
+        """The machines behind the instances."""
+        assert WORLD.hosts is not None, "this server's instances are records"
+        return WORLD.hosts
 
     @property
     def timing(self) -> Timing:
