@@ -31,7 +31,7 @@ def command(directory: str, source: str | None, dry_run: bool, in_place: bool) -
 
     They can be used at once. The agent comes to one of them when you say: pymachine provision NAME
     """
-    from machine.compat.adopt import adopt, check_source, roll_back
+    from machine.compat.adopt import adopt, check_source, expiry_warning, roll_back
     from machine.compat.views import write_views
     from machine.store.store import Store
 
@@ -62,10 +62,13 @@ def command(directory: str, source: str | None, dry_run: bool, in_place: bool) -
                 click.echo(f"  {note}")
         if in_place and store is not None:
             write_views(store)
+        warning = expiry_warning(source, in_place=in_place)
     finally:
         if store is not None:
             store.close()
     machines = f"{taken} machine{'' if taken == 1 else 's'}"
+    if warning:
+        click.echo(f"Warning: {warning}", err=True)
     click.echo(f"{machines} {'would be ' if dry_run else ''}taken over. No host was touched, nothing was restarted.")
     if in_place and not dry_run:
         click.echo(f"To go back to docker-machine itself: {roll_back(source)}")

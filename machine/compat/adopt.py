@@ -23,8 +23,10 @@ from machine.compat.foreign import (
 )
 from machine.errors import PymachineError, UsageError
 from machine.model import Access, Endpoint, Instance, Machine, Spec, valid_name
+from machine.operations import expiry
 from machine.operations.enginesecrets import ENGINE_SECRETS, as_file, taken_out
 from machine.operations.takeover import take_over
+from machine.store.files import Files
 from machine.store.location import DATABASE
 from machine.store.store import Store
 from machine.trust.names import endpoint_url
@@ -134,6 +136,12 @@ def translated(old: OldMachine) -> tuple[Spec, Instance, Endpoint | None]:
         plain = Endpoint(url=old.url, route="plain") if old.url is not None else None
         return spec, instance, plain
     return spec, instance, Endpoint(url=endpoint_url(old.address, old.port), route="given")
+
+
+def expiry_warning(directory: str, *, in_place: bool) -> str | None:
+    """One line about docker-machine's authority where that is about to expire, or has: when, and what to do."""
+    certs = Files(os.path.join(directory, "certs"))
+    return expiry.of_store(certs) if in_place else expiry.of_others(certs)
 
 
 def roll_back(directory: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from machine.driver import Driver
 from machine.errors import PymachineError
 from machine.model import Machine
+from machine.operations import expiry
 from machine.operations.authority import ensure_client_certificate, store_authority
 from machine.operations.converge import converge_host
 from machine.operations.hostconnection import connect_to_host
@@ -34,6 +35,8 @@ def bring_up(op: Operation, driver: Driver, *, patient: bool, take_port: bool = 
     with op.step("converge") as step:
         ours = driver.capabilities.creates
         machine = store.machines.get(op.machine)
+        if op.kind in ("create", "provision", "regenerate-certs") and (warning := expiry.of_store(store.certs)):
+            step.warn(warning)
         machine, trust = converge_host(op, step, machine, connection, ours=ours, take_port=take_port)
 
     with op.step("endpoint") as step:

@@ -154,6 +154,11 @@ def needs_renewal(certificate_pem: bytes, now: datetime.datetime | None = None) 
     return (now or _utc_now()) > certificate.not_valid_after_utc - life / 3
 
 
+def expiry(certificate_pem: bytes) -> datetime.datetime:
+    """When a certificate ends."""
+    return x509.load_pem_x509_certificate(certificate_pem).not_valid_after_utc
+
+
 def belongs_together(pair: KeyPair) -> bool:
     """Whether the key is the certificate's: two files written one after the other may be of two times."""
     try:

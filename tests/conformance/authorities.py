@@ -15,12 +15,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 _DAYS = 1080
 
 
-def rsa_authority(directory: Path) -> tuple[x509.Certificate, rsa.RSAPrivateKey]:
-    """``ca.pem`` and ``ca-key.pem`` as its bootstrap writes them."""
+def rsa_authority(directory: Path, *, left: int = _DAYS) -> tuple[x509.Certificate, rsa.RSAPrivateKey]:
+    """``ca.pem`` and ``ca-key.pem`` as its bootstrap writes them.
+
+    Args:
+        left: the days until it expires.
+    """
     key = _key("authority")
     name = _name("ada")
     certificate = (
-        _builder(name, name, key)
+        _builder(name, name, key, left)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(_usage(signs=True), critical=True)
         .sign(key, hashes.SHA256())
@@ -59,8 +63,10 @@ def _name(organization: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)])
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: rsa.RSAPrivateKey) -> x509.CertificateBuilder:
-    begin = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=5)
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: rsa.RSAPrivateKey, left: int = _DAYS
+) -> x509.CertificateBuilder:
+    begin = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=_DAYS - left, minutes=5)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
