@@ -34,7 +34,7 @@ class OptionInfo:
     required: bool = False
     metavar: str | None = None
     choices: tuple[str, ...] = ()
-    parse: Callable[[str], Any] | None = None  # text -> value; raises ValueError with the reason
+    parse: Callable[[str], Any] | None = None  # text (of a list: each) -> value; raises ValueError with the reason
     aliases: tuple[str, ...] = ()  # further flags, as docker-machine has them
 
 
@@ -153,7 +153,10 @@ def resolve(
 
 def _parse(item: DeclaredOption, value: Any) -> Any:
     """One value, from text or as given, in the option's own type."""
-    if item.info.parse is not None and isinstance(value, str):
+    if item.kind is tuple:
+        parts = value.split(",") if isinstance(value, str) else value
+        value = tuple(item.info.parse(part) if item.info.parse is not None else part for part in parts)
+    elif item.info.parse is not None and isinstance(value, str):
         value = item.info.parse(value)
     elif item.kind is bool and isinstance(value, str):
         if value.lower() not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
@@ -164,8 +167,6 @@ def _parse(item: DeclaredOption, value: Any) -> Any:
             value = int(value)
         except ValueError:
             raise ValueError(f"{value!r} is not a whole number") from None
-    elif item.kind is tuple:
-        value = tuple(value.split(",")) if isinstance(value, str) else tuple(value)
     if not isinstance(value, item.kind) or (item.kind is not bool and isinstance(value, bool)):
         raise ValueError(f"{value!r} is not {_KINDS.get(item.kind, item.kind.__name__)}")
     if item.info.choices and value not in item.info.choices:
@@ -249,8 +250,8 @@ class Recorder(Protocol):
     def progress(self, text: str) -> None:
         """Tell people what is going on; one line."""
 
-    def check(self) -> None:
-        """Raise ``Cancelled`` or ``DeadlineExceeded`` when it is time to stop; every wait calls it."""
+    def check(self, waiting_for: str = "") -> None:
+        """Raise ``Cancelled`` or ``DeadlineExceeded`` when it is time to stop; every wait calls it, says for what."""
 
     def recall(self) -> Mapping[str, Any]:
         """The data of the last `resource` of this machine, from whichever attempt; empty when there was none."""

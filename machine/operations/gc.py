@@ -98,9 +98,9 @@ class _Collector:
     def progress(self, text: str) -> None:
         """Nothing is told while an orphan goes."""
 
-    def check(self) -> None:
+    def check(self, waiting_for: str = "") -> None:
         """Raise when it is time to stop."""
-        self._deadline.check("an orphan to go")
+        self._deadline.check(waiting_for or "an orphan to go")
 
     def recall(self) -> dict[str, Any]:
         """Nothing is recorded of it but what `remove` is given."""

@@ -69,9 +69,9 @@ class Step:
         """Remember a resource of the provider before or as it appears."""
         self.operation.store.journal.record_resource(self.operation.entry, id, {"kind": kind, **data})
 
-    def check(self) -> None:
+    def check(self, waiting_for: str = "") -> None:
         """Raise when it is time to stop, or when another process has taken the operation over."""
-        self.operation.check(f"the step {self.name}")
+        self.operation.check(waiting_for or f"the step {self.name}")
 
     def recall(self) -> dict[str, Any]:
         """What was last recorded of the machine's resources, in whichever attempt."""

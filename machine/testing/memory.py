@@ -168,7 +168,8 @@ class MemoryDriver:
                 raise InstanceGone(f"the instance {made.id} is gone")
             made = there[0]
         access = Access(host=made.address, port=SSH_PORT, host_keys=(made.host_key,))
-        return Instance(driver=self.name, id=made.id, access=access, data={"region": made.region})
+        data = {"region": made.region, "injected_host_key": made.host_key}
+        return Instance(driver=self.name, id=made.id, access=access, data=data)
 
     def _cloud(self) -> MemoryCloud:
         directory = self._directory or os.environ.get(CLOUD_VARIABLE)

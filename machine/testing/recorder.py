@@ -27,7 +27,7 @@ class ListRecorder:
         """Remember what was said."""
         self.lines.append(text)
 
-    def check(self) -> None:
+    def check(self, waiting_for: str = "") -> None:
         """Do what the test wants at every wait."""
         self.on_check()
 
@@ -75,7 +75,7 @@ class StoppingRecorder(ListRecorder):
             super().progress(text)
         self._stop(stop)
 
-    def check(self) -> None:
+    def check(self, waiting_for: str = "") -> None:
         """A wait's look at whether to go on."""
         self._stop(self._count("check"))
 

@@ -122,6 +122,19 @@ def test_it_keeps_its_root_and_its_key_through_stop_and_start_at_another_address
     aws_hosts.await_state(made, "terminated")
 
 
+@pytest.mark.parametrize(("behaviour", "state"), [("stop", "stopped"), ("terminate", "terminated")])
+def test_one_that_shuts_itself_down_is_noticed(
+    aws_hosts: AwsServer, ec2: Any, launch: Callable[..., str], login: Login, behaviour: str, state: str
+) -> None:
+    aws_hosts.hosts.engine = False
+    made = launch(login, InstanceInitiatedShutdownBehavior=behaviour)
+    aws_hosts.await_state(made, "running", within=150)
+    address = seen(ec2, made)["PublicIpAddress"]
+    assert login.ssh(address, "command -v docker || echo none") == "none"
+    login.ssh(address, "sudo systemctl --no-block poweroff")
+    aws_hosts.await_state(made, state)
+
+
 def test_an_image_of_one_boots_as_another(
     aws_hosts: AwsServer, ec2: Any, launch: Callable[..., str], login: Login, tmp_path: Path
 ) -> None:

@@ -79,6 +79,10 @@ class Bench:
         left = [line for line in self.everything() if line not in before]
         assert not left, "the test's own clean-up, by find and remove, must leave nothing"
 
+    def instances(self, store: str = STORE) -> list[str]:
+        """The ids of the instances of a store that are out there."""
+        return [each.id for each in self.driver.find(store) if each.kind == "instance"]
+
     def options(self) -> Any:
         """The driver's options, from what is given alone."""
         return resolve_options(self.driver, self.given(), {})

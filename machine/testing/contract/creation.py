@@ -39,13 +39,13 @@ class CreationContract(Bench):
     def test_the_same_token_gives_the_same_instance(self) -> None:
         first = self.create()
         assert self.create() == first
-        assert len(self.driver.find(STORE)) == (1 if self.driver.capabilities.creates else 0)
+        assert len(self.instances()) == (1 if self.driver.capabilities.creates else 0)
 
     def test_the_same_token_at_the_same_time_gives_the_same_instance(self) -> None:
         with ThreadPoolExecutor(2) as pool:
             both = [each.result() for each in [pool.submit(self.create) for _ in range(2)]]
         assert both[0].id == both[1].id
-        assert len(self.driver.find(STORE)) == (1 if self.driver.capabilities.creates else 0)
+        assert len(self.instances()) == (1 if self.driver.capabilities.creates else 0)
 
     def test_two_tokens_give_two_instances_where_instances_are_made(self) -> None:
         first, second = self.create("token-1", "m1"), self.create("token-2", "m2")
@@ -86,8 +86,7 @@ class CreationContract(Bench):
         before = self.everything()
         for where, _ in self.stopped_at_each_call(lambda record: self.create(record=record)):
             made = self.create()
-            found = self.driver.find(STORE)
-            assert [each.id for each in found] == ([made.id] if self.driver.capabilities.creates else []), where
+            assert self.instances() == ([made.id] if self.driver.capabilities.creates else []), where
             self.remove(made)
             assert self.everything() == before, f"stopped {where}, went on, removed: something is left"
 

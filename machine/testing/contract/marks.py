@@ -30,7 +30,7 @@ class MarksContract(Bench):
         made = self.create()
         if self.driver.capabilities.stop:
             self.driver.stop(made, ListRecorder())
-        assert [each.id for each in self.driver.find(STORE)] == ([made.id] if self.driver.capabilities.creates else [])
+        assert self.instances() == ([made.id] if self.driver.capabilities.creates else [])
 
     def test_what_is_found_can_be_removed_by_its_id_alone(self) -> None:
         before = self.everything()

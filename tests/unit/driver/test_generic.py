@@ -30,7 +30,7 @@ class Recorder:
     def progress(self, text: str) -> None:
         raise AssertionError(text)
 
-    def check(self) -> None:
+    def check(self, waiting_for: str = "") -> None:
         pass
 
 

@@ -1,0 +1,189 @@
+"""The security group of a machine: its own, open to the operator and to nobody else unless that was asked for.
+
+EC2 takes no token for it. So the call is never repeated blindly: the group's name has the operation's token, and it is
+looked for by its mark before another one is made.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from machine.driver import Recorder
+from machine.drivers.aws import marks
+from machine.drivers.aws.account import Account
+from machine.drivers.aws.errors import NOT_FOUND, THROTTLED, UNKNOWN_OUTCOME, code_of
+from machine.drivers.aws.options import port_range
+
+SSH, ENDPOINT, ENDPOINT_BESIDE = 22, 2376, 2378
+_TRIES = 4
+_TURN = 1.0  # seconds between looks at a group that is still in use
+
+
+def rules(networks: Iterable[str], open_ports: Iterable[str], *, ipv6: bool) -> list[dict[str, Any]]:
+    """What a group lets in.
+
+    Args:
+        networks: who reaches SSH and the endpoint.
+        open_ports: further ports, for everybody.
+        ipv6: the host has such an address: everybody may use it too.
+    """
+    made = []
+    for port in (SSH, ENDPOINT):
+        made.append(_rule(port, port, "tcp", networks, "pymachine: the operator"))
+    everybody = ["0.0.0.0/0", *(["::/0"] if ipv6 else [])]
+    for text in open_ports:
+        first, last, protocol = port_range(text)
+        made.append(_rule(first, last, protocol, everybody, "pymachine: open to everybody"))
+    return made
+
+
+def ensure_group(account: Account, request: Mapping[str, Any], token: str, record: Recorder, *, look: bool) -> str:
+    """Make the machine's group, or find the one that was made under this token, with its rules.
+
+    Args:
+        look: an earlier attempt may have made it.
+
+    Returns:
+        Its id.
+    """
+    wanted = request["group"]
+    found = _find(account, token) if look else None
+    for turn in range(_TRIES):
+        if found is not None:
+            break
+        record.check("a security group")
+        try:
+            found = account.effects().create_security_group(
+                GroupName=wanted["name"].format(token=token[:12]),
+                Description=f"pymachine machine {request['machine']}",
+                VpcId=wanted["vpc"],
+                TagSpecifications=marks.specification(request, token, "security-group"),
+            )["GroupId"]
+        except UNKNOWN_OUTCOME:
+            if turn + 1 == _TRIES:
+                raise
+            found = _find(account, token)
+        except ClientError as error:
+            if code_of(error) == "InvalidGroup.Duplicate":  # its name has our token: the reply to us was lost
+                found = _find(account, token)
+            elif code_of(error) not in THROTTLED or turn + 1 == _TRIES:
+                raise
+            else:
+                pause(record, 2.0**turn, "a security group")
+    assert found is not None  # noqa: S101 - else it has raised
+    authorize(account, found, wanted["rules"], record)
+    return found
+
+
+def authorize(account: Account, group: str, wanted: Sequence[Mapping[str, Any]], record: Recorder) -> bool:
+    """Let in what is wanted; what is let in already is success.
+
+    Returns:
+        Whether anything was new.
+    """
+    if not wanted:
+        return False
+    for turn in range(_TRIES):
+        record.check("a rule of a security group")
+        try:
+            account.effects().authorize_security_group_ingress(GroupId=group, IpPermissions=list(wanted))
+        except UNKNOWN_OUTCOME:  # the same rule twice is refused as a duplicate: to repeat is safe
+            if turn + 1 == _TRIES:
+                raise
+        except ClientError as error:
+            code = code_of(error)
+            if code == "InvalidPermission.Duplicate":
+                # One of several is enough for that, and then none of them was added.
+                return _one_by_one(account, group, wanted, record)
+            if code not in THROTTLED | {"InvalidGroup.NotFound"} or turn + 1 == _TRIES:
+                raise  # a group can take a moment until every part of EC2 knows it
+            pause(record, 2.0**turn, "a rule of a security group")
+        else:
+            return True
+    return False
+
+
+def delete_group(account: Account, group: str, record: Recorder) -> None:
+    """Delete a group; already gone is success. One that is in use by something that is going is waited for.
+
+    Raises:
+        ClientError: it stays in use, or another refusal.
+    """
+    turn = 0
+    while True:
+        record.check(f"the security group {group} to be free")
+        try:
+            account.effects().delete_security_group(GroupId=group)
+        except UNKNOWN_OUTCOME:
+            turn += 1
+            if turn >= _TRIES:
+                raise
+        except ClientError as error:
+            code = code_of(error)
+            if code in NOT_FOUND:
+                return
+            if code not in THROTTLED | {"DependencyViolation", "InvalidGroup.InUse"}:
+                raise
+            if code == "DependencyViolation" and _users(account, group):
+                raise
+            pause(record, _TURN, f"the security group {group} to be free")
+        else:
+            return
+
+
+def pause(record: Recorder, seconds: float, waiting_for: str) -> None:
+    """Wait, and stop waiting when it is time to."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        record.check(waiting_for)
+        time.sleep(min(left, 0.2))
+
+
+def _rule(first: int, last: int, protocol: str, networks: Iterable[str], why: str) -> dict[str, Any]:
+    rule: dict[str, Any] = {"IpProtocol": protocol, "FromPort": first, "ToPort": last}
+    for network in networks:
+        if ipaddress.ip_network(network).version == 6:
+            rule.setdefault("Ipv6Ranges", []).append({"CidrIpv6": network, "Description": why})
+        else:
+            rule.setdefault("IpRanges", []).append({"CidrIp": network, "Description": why})
+    return rule
+
+
+def _one_by_one(account: Account, group: str, wanted: Sequence[Mapping[str, Any]], record: Recorder) -> bool:
+    new = False
+    for rule in wanted:
+        for kind in ("IpRanges", "Ipv6Ranges"):
+            for each in rule.get(kind, ()):
+                record.check("a rule of a security group")
+                single = {key: value for key, value in rule.items() if key not in ("IpRanges", "Ipv6Ranges")}
+                try:
+                    account.effects().authorize_security_group_ingress(
+                        GroupId=group, IpPermissions=[{**single, kind: [each]}]
+                    )
+                    new = True
+                except ClientError as error:
+                    if code_of(error) != "InvalidPermission.Duplicate":
+                        raise
+    return new
+
+
+def _find(account: Account, token: str) -> str | None:
+    groups = account.reads().describe_security_groups(Filters=marks.marked(marks.OPERATION, token))["SecurityGroups"]
+    return str(groups[0]["GroupId"]) if groups else None
+
+
+def _users(account: Account, group: str) -> list[str]:
+    """Instances that are not ending and use this group: it will not become free by waiting."""
+    pages = account.reads().describe_instances(Filters=[{"Name": "instance.group-id", "Values": [group]}])
+    ending = ("shutting-down", "terminated")
+    return [
+        each["InstanceId"]
+        for one in pages["Reservations"]
+        for each in one["Instances"]
+        if each["State"]["Name"] not in ending
+    ]
