@@ -15,23 +15,33 @@ from benchmarks.row import Row
 from benchmarks.timing import interleaved, timed
 
 _TURNS_PER_RUN = 12  # each takes some 10 ms
+_FEW = 5
 _MACHINES = 10_000
+_COMPLETION = "completion of machine names"
 _URL = "tcp://192.0.2.1:2376"
 _READ_AND_FORMAT = str(Path(__file__).with_name("read_and_format.py"))
 
 
 def commands(lab: Lab) -> Iterator[Row]:
-    """`env`, `ip`, `url`, `active` and `ls -q`, by the installed script."""
-    environ = {**lab.environ, "PYMACHINE_HOME": str(_store(lab, 5)), "DOCKER_HOST": _URL, "SHELL": "/bin/bash"}
+    """`env`, `ip`, `url`, `active`, `ls -q`, what `use` asks and what a TAB asks, by the installed script."""
+    environ = {**lab.environ, "PYMACHINE_HOME": str(_store(lab, _FEW)), "DOCKER_HOST": _URL, "SHELL": "/bin/bash"}
     asked = {
         "env": ["env", "m1"],
         "ip": ["ip", "m1"],
         "url": ["url", "m1"],
         "active": ["active"],
         "ls -q": ["ls", "-q"],
+        "use NAME": ["env", "--shell", "bash", "m1"],  # what the shell's function runs, before it evaluates the answer
+        _COMPLETION: [],
     }
+    # As the function that click's completion script defines calls it, for `pymachine env m<TAB>`.
+    tab = {"_PYMACHINE_COMPLETE": "bash_complete", "COMP_WORDS": "pymachine env m", "COMP_CWORD": "2"}
+    said = subprocess.run([lab.pymachine], env={**environ, **tab}, capture_output=True, text=True, check=True).stdout
+    if said.split() != [f"plain,m{number}" for number in range(1, _FEW + 1)]:
+        raise AssertionError(f"these are no names of machines: {said}")
     run = functools.partial(timed, environ=environ, scale=1000)
     cases = {name: functools.partial(run, [lab.pymachine, *arguments]) for name, arguments in asked.items()}
+    cases[_COMPLETION] = functools.partial(run, [lab.pymachine], environ={**environ, **tab})
     cases["python"] = functools.partial(run, [sys.executable, "-c", "pass"])
     samples = interleaved(lab.runs * _TURNS_PER_RUN, cases)
     for name in asked:
