@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from machine.errors import BootstrapFailed, HostUnreachable
 
 PROTOCOL = 1
 _UPGRADED = ("kind", "before", "after", "package", "package_before", "package_version")
+
+_HOST_KEY = re.compile(r"ssh-ed25519 [A-Za-z0-9+/]{60,80}={0,2}\Z")
 
 Emit = Callable[[str, str, str, float], None]
 """``emit(step, status, text, elapsed)``: what the host reports, already harmless."""
@@ -42,6 +45,10 @@ class EngineChange:
     containers: int  # that run now
     warnings: tuple[str, ...]
 
+
+Pin = Callable[[str, bool], None]
+"""``pin(key, taken)``: believe the host key (a public line) that a host has made, durably. Beside the old one, since it
+may show either from now on; or, when it has taken it, alone."""
 
 Consent = Callable[[EngineChange], None]
 """Comes back when it may be done; raises what the operation shall end with when not."""
@@ -106,6 +113,7 @@ def converge(
     sign: Sign,
     emit: Emit,
     consent: Consent | None = None,
+    pin: Pin | None = None,
     sudo: bool = False,
     bundle: AgentBundle | None = None,
     script: bytes | None = None,
@@ -115,17 +123,18 @@ def converge(
 
     Args:
         channel: runs `stub.command` with the same ``sudo``.
-        wanted: store, machine, endpoint, certificate (ca, names), engine, environment, authorized_key, deadline;
-            protocol, action and now are filled in here.
+        wanted: store, machine, endpoint, certificate (ca, names), engine, environment, authorized_key, host_key
+            (replace), deadline; protocol, action and now are filled in here.
         sign: called at most once, and only when the host needs a certificate.
         consent: called at most once, and only when the configuration of an engine that is there must change.
+        pin: called at most twice, and only when a host key was to be replaced.
         script, root: another stub, and another place than the host's own file system: for tests.
 
     Raises:
         BootstrapFailed: ``code`` says why: the agent's own slugs, and ``sudo``, ``shell``, ``cut``, ``protocol``.
     """
     talk = _Conversation(channel, emit, sudo, bundle or agent_bundle(), script)
-    result, hello = talk.run("converge", wanted, sign, consent, root)
+    result, hello = talk.run("converge", wanted, root, sign=sign, consent=consent, pin=pin)
     try:
         agent, engine = result["agent"], result["engine"]
         return HostReport(
@@ -171,7 +180,7 @@ def uninstall(
         BootstrapFailed: see `converge`.
     """
     talk = _Conversation(channel, emit, sudo, bundle or agent_bundle(), script)
-    result, _ = talk.run("uninstall", wanted, None, None, root)
+    result, _ = talk.run("uninstall", wanted, root)
     try:
         return Uninstalled(removed=tuple(map(str, result["removed"])), kept=tuple(map(str, result["kept"])))
     except (KeyError, TypeError) as error:
@@ -188,7 +197,7 @@ def upgrade(channel: Channel, wanted: Mapping[str, Any], *, emit: Emit, sudo: bo
         BootstrapFailed: see `converge`.
     """
     talk = _Conversation(channel, emit, sudo, agent_bundle())
-    result, _ = talk.run("upgrade", wanted, None, None, "/")
+    result, _ = talk.run("upgrade", wanted, "/")
     try:
         texts = {name: str(result[name]) for name in _UPGRADED}
         return Upgraded(**texts, changed=bool(result["changed"]))
@@ -205,7 +214,14 @@ class _Conversation:
         self._spoke = False
 
     def run(
-        self, action: str, wanted: Mapping[str, Any], sign: Sign | None, consent: Consent | None, root: str
+        self,
+        action: str,
+        wanted: Mapping[str, Any],
+        root: str,
+        *,
+        sign: Sign | None = None,
+        consent: Consent | None = None,
+        pin: Pin | None = None,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The result and the hello of one bootstrap."""
         bundle = self._bundle
@@ -236,6 +252,12 @@ class _Conversation:
                 consent(_engine_change(line))
                 consent = None
                 self._send(b'{"consent": true}\n')
+                continue
+            if line["need"] == "host_key" and pin is not None:
+                taken = line.get("taken") is True
+                pin(key := _host_key(line.get("public_key")), taken)
+                pin = None if taken else pin
+                self._send(json.dumps({"pinned": key}).encode() + b"\n")
                 continue
             if line["need"] != "certificate" or sign is None:
                 raise _protocol(f"it asks for {clean(str(line['need']), 100)}")
@@ -287,6 +309,12 @@ class _Conversation:
             cause=said or clean(self._lines.noise, 600) or None,
             hint="run the command again: it goes on where it was",
         )
+
+
+def _host_key(line: Any) -> str:
+    if not isinstance(line, str) or not _HOST_KEY.match(line):
+        raise _protocol("what it calls its host key is none")
+    return line
 
 
 def _pem(text: Any) -> str:

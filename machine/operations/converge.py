@@ -19,6 +19,7 @@ from machine.operations.consent import consent_of
 from machine.operations.enginesecrets import put_back
 from machine.operations.enginesettings import wanted_engine
 from machine.operations.hostconnection import MACHINE_KEY
+from machine.operations.hostkey import HostKeyReplacement
 from machine.operations.operation import Operation, Step
 from machine.ssh.connection import Connection
 from machine.store.files import PUBLIC
@@ -61,11 +62,21 @@ def converge_host(
     wanted["certificate"] = {"ca": authority.pem.decode(), "names": names}
     if op.kind == "regenerate-certs":
         wanted["certificate"]["renew"] = True
+    new_key = HostKeyReplacement(op, machine, connection)
+    wanted.update(new_key.wanted())
     sudo = connection.user != "root"
     with connection.open(bootstrap_command(sudo), op.deadline) as channel:
         host = session.converge(
-            channel, wanted, sign=sign, emit=host_events(op, step), consent=consent_of(op, ours=ours), sudo=sudo
+            channel,
+            wanted,
+            sign=sign,
+            emit=host_events(op, step),
+            consent=consent_of(op, ours=ours),
+            pin=new_key.pin,
+            sudo=sudo,
         )
+    machine = new_key.done()
+    assert machine.instance is not None  # noqa: S101 - as above
     access = dataclasses.replace(machine.instance.access, machine_key_installed=True)
     op.store.journal.record_instance(op.entry, dataclasses.replace(machine.instance, access=access))
     engine = f"{host.engine_kind} {host.engine_version}"

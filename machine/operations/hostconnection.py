@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from machine.deadline import Deadline
 from machine.driver import Capabilities
-from machine.errors import HostUnreachable
+from machine.errors import HostKeyRejected, HostUnreachable
 from machine.model import Machine
 from machine.operations.operation import Operation, Step
 from machine.ssh.connection import Connection
@@ -19,6 +19,7 @@ from machine.trust.sshkeys import fingerprint
 
 MACHINE_KEY = "id_ed25519"
 KNOWN_HOSTS = "known_hosts"
+INJECTED = "injected_host_key"  # among a driver's notes: the public line of a host key that came in user data
 _SOURCES = {
     "pinned": "as recorded",
     "fingerprint": "as you gave it",
@@ -40,8 +41,7 @@ def connect_to_host(
     """
     assert machine.instance is not None  # noqa: S101 - the step before made it
     access = machine.instance.access
-    files = op.files
-    pinned = _pinned(op.store, machine)
+    pinned = pinned_of(op.store, machine)
     seen: list[str] = []
 
     def waiting(error: Exception) -> None:
@@ -63,8 +63,7 @@ def connect_to_host(
     )
     verdict = connection.verdict
     keys = pinned or (verdict.key,)
-    names = ",".join(dict.fromkeys((machine.name, access.host, connection.host)))
-    files.write(KNOWN_HOSTS, "".join(f"{names} {key}\n" for key in keys).encode(), PUBLIC)
+    _write_known_hosts(op, machine, connection, keys)
     if access.address != connection.host or access.user != connection.user or access.port != connection.port:
         access = dataclasses.replace(
             access, address=connection.host, user=connection.user, port=connection.port, host_keys=tuple(keys)
@@ -93,7 +92,12 @@ def open_connection(
         HostUnreachable, HostKeyRejected, LoginRefused.
     """
     assert machine.instance is not None  # noqa: S101 - the caller looked
-    access = machine.instance.access
+    access, pinned = machine.instance.access, pinned_of(store, machine)
+    if capabilities.inject_host_key and not pinned:
+        raise HostKeyRejected(
+            f"no host key of {machine.name} is recorded, and one that nobody vouches for is not believed",
+            hint=f"remove the machine and create it again: pymachine rm {machine.name}",
+        )
     return reach(
         access.host,
         port=access.port,
@@ -101,7 +105,7 @@ def open_connection(
         deadline=deadline,
         machine_key=store.files(machine.name).path(MACHINE_KEY) if access.machine_key_installed else None,
         identity_file=store.files(machine.name).path(access.identity_file) if access.identity_file else None,
-        pinned=_pinned(store, machine),
+        pinned=pinned,
         fingerprint=access.host_key_fingerprint,
         accept_first=machine.spec.host_key_policy == "first-use",
         through_config=capabilities.local_rank is None,
@@ -111,9 +115,35 @@ def open_connection(
     )
 
 
-def _pinned(store: Store, machine: Machine) -> tuple[str, ...]:
+def pinned_of(store: Store, machine: Machine) -> tuple[str, ...]:
+    """The host keys that are believed, public lines; empty where none is known yet."""
     assert machine.instance is not None  # noqa: S101 - the caller looked
-    return machine.instance.access.host_keys or pinned_keys(store.files(machine.name).read(KNOWN_HOSTS))
+    recorded = machine.instance.access.host_keys
+    known = pinned_keys(store.files(machine.name).read(KNOWN_HOSTS))
+    if machine.instance.data.get(INJECTED):  # a driver that was asked again knows only the key that it gave the host
+        return known or recorded
+    return recorded or known
+
+
+def pin(op: Operation, machine: Machine, connection: Connection, keys: tuple[str, ...], *, final: bool) -> Machine:
+    """Believe these host keys and no others, durably.
+
+    Args:
+        final: the one that came in user data is not needed any more, and not among them.
+    """
+    assert machine.instance is not None  # noqa: S101 - there is a connection to it
+    _write_known_hosts(op, machine, connection, keys)
+    instance = machine.instance
+    data = {name: value for name, value in instance.data.items() if name != INJECTED} if final else instance.data
+    access = dataclasses.replace(instance.access, host_keys=keys)
+    op.store.journal.record_instance(op.entry, dataclasses.replace(instance, access=access, data=data))
+    return op.store.machines.get(machine.name)
+
+
+def _write_known_hosts(op: Operation, machine: Machine, connection: Connection, keys: tuple[str, ...]) -> None:
+    assert machine.instance is not None  # noqa: S101 - there is a connection to it
+    names = ",".join(dict.fromkeys((machine.name, machine.instance.access.host, connection.host)))
+    op.files.write(KNOWN_HOSTS, "".join(f"{names} {key}\n" for key in keys).encode(), PUBLIC)
 
 
 def pinned_keys(known_hosts: bytes | None) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from machine.deadline import Deadline
+from machine.errors import HostKeyRejected
 from machine.operations.endpoint import Health
 from machine.ssh.connection import Completed
 from machine.ssh.hostkeys import Verdict
@@ -48,10 +49,29 @@ class ScriptedHost:
         return bool(self.read("agent") or self.read("names"))
 
     def key(self) -> str:
-        """Its SSH host key, the same for ever."""
+        """The SSH host key that it shows; that of a host somebody gave us is the same for ever."""
         if not self.read("key"):
             self.write("key", public_line(new_private_key()))
         return self.read("key")
+
+    @classmethod
+    def made_with(cls, place: Path, key: str) -> ScriptedHost:
+        """The host that a driver made with this host key, or that has taken it since."""
+        name = fingerprint(key).replace("/", "-")
+        host = cls(place / name)
+        if origin := host.read("origin"):
+            return cls(place / origin)
+        if not host.read("key"):
+            host.write("key", key)
+        return host
+
+    def new_key(self) -> str:
+        """A key that it has made, and does not show yet; known by it from then on."""
+        if not self.read("new_key"):
+            self.write("new_key", public_line(new_private_key()))
+            later = ScriptedHost(self.directory.parent / fingerprint(self.read("new_key")).replace("/", "-"))
+            later.write("origin", self.directory.name)
+        return self.read("new_key")
 
 
 class ScriptedChannel:
@@ -105,6 +125,26 @@ class ScriptedChannel:
         if self._document["action"] == "upgrade":
             self._upgrade()
             return
+        if self._document.get("host_key"):
+            self._host_key()
+        else:
+            self._rest()
+
+    def _host_key(self) -> None:
+        exposed = self._host.key() in self._document["host_key"]["replace"]
+        self._turn = self._believed if exposed else self._taken
+        self._say(need="host_key", public_key=self._host.new_key() if exposed else self._host.key(), taken=not exposed)
+
+    def _believed(self, data: bytes) -> None:
+        self._host.write("key", json.loads(data)["pinned"])
+        self._turn = self._taken
+        self._say(need="host_key", public_key=self._host.key(), taken=True)
+
+    def _taken(self, data: bytes) -> None:
+        assert json.loads(data)["pinned"] == self._host.key()
+        self._rest()
+
+    def _rest(self) -> None:
         for step in _STEPS:
             self._say(step=step, status="progress", text=f"{step} is as wanted", elapsed=0.1)
         if self._host.read("names") == json.dumps(self._document["certificate"]["names"]):
@@ -171,10 +211,12 @@ def install() -> None:
     given = ScriptedHost(Path(os.environ[VARIABLE]))
 
     def reach(address: str, *, port: int | None, user: str | None, pinned: tuple[str, ...] = (), **_: Any) -> Any:
-        key = pinned[0] if pinned else given.key()
         # A host that a driver made is known by the key it was made with: a start gives it another address.
-        host = given if key == given.key() else ScriptedHost(given.directory / fingerprint(key).replace("/", "-"))
-        return ScriptedConnection(host, address, port, user, key)
+        known = given.key() if not pinned else pinned[0]
+        host = given if known == given.key() else ScriptedHost.made_with(given.directory, known)
+        if pinned and host.key() not in pinned:
+            raise HostKeyRejected("the host shows another key", cause=f"{host.key()}, not {', '.join(pinned)}")
+        return ScriptedConnection(host, address, port, user, host.key())
 
     def answers(*_: Any, **__: Any) -> Health:
         return HEALTH

@@ -132,6 +132,10 @@ class World:
         tokens = {row["token"] for row in self.rows("SELECT token FROM instances")} if self.begun else set()
         return [each for each in self.cloud.instances() if each.token not in tokens]
 
+    def _pinned(self, row: sqlite3.Row) -> tuple[int, bool]:
+        access = json.loads(row["access"]) if row["access"] else {}
+        return len(access.get("host_keys") or ()), "injected_host_key" in json.loads(row["data"] or "{}")
+
     def described(self) -> dict[str, Any]:
         """What has come of it all, without what is another one each time."""
         if not self.begun:
@@ -147,6 +151,8 @@ class World:
             "files": sorted(name for name in self.files() if name.startswith(("machines/", "certs/"))),
             "cloud": [(each.machine, each.region, each.state) for each in self.cloud.instances()],
             "agent": self.host.has_agent,
+            # How many host keys are believed, and whether one of them came in user data.
+            "host_keys": [self._pinned(row) for row in self.rows("SELECT access, data FROM instances")],
         }
 
 

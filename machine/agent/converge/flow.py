@@ -62,6 +62,10 @@ def converge(
         )
     wire.done()
 
+    if wanted.get("host_key"):  # before anything that takes long
+        from machine.agent.converge import hostkey
+
+        changed += hostkey.replace(host, wire, wanted["host_key"])
     begun = _begun_early(host, wire)
     found = engines.find(host)
     before = begun.before if begun else set() if found else _installed_packages(host)

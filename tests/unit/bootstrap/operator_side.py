@@ -35,6 +35,9 @@ class Operator:
         if not self.agrees:
             raise ConsentNeeded("nobody agreed")
 
+    def pin(self, key: str, taken: bool) -> None:
+        raise AssertionError("nobody asked for another host key")
+
     def wanted(self, **changes: Any) -> dict[str, Any]:
         return {
             "store": "store-1",
@@ -64,6 +67,7 @@ class Operator:
             sign=self.sign,
             emit=lambda *event: self.events.append(event),
             consent=self.consent,
+            pin=self.pin,
             sudo=sudo,
             bundle=bundle,
             script=host.script,
