@@ -83,11 +83,13 @@ class Faults:
 
     rules: list[Rule] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _closing: threading.Event = field(default_factory=threading.Event)
+    _over: threading.Event = field(default_factory=threading.Event)
 
-    def close(self) -> None:
-        """End every wait."""
-        self._closing.set()
+    def reset(self) -> None:
+        """No rules; a call that hangs is dropped, so that it has no effect on what comes after."""
+        self.rules.clear()
+        self._over.set()
+        self._over = threading.Event()
 
     def answer(self, request: AwsRequest, environ: MutableMapping[str, Any], act: Callable[[], Reply]) -> Reply:
         """The reply to a call: the cloud's, unless a rule has it otherwise."""
@@ -107,22 +109,30 @@ class Faults:
                 finally:
                     WORLD.refusal = None
         if rule.hang and not (rule.code or rule.drop or rule.kill):
-            self._closing.wait(rule.hang)
+            if self._over.wait(rule.hang):
+                raise _drop(environ)
             return act()
         return self._fail(rule, request, environ)
 
     def _fail(self, rule: Rule, request: AwsRequest, environ: MutableMapping[str, Any]) -> Reply:
         if rule.hang:
-            self._closing.wait(rule.hang)
+            self._over.wait(rule.hang)
         if rule.kill:
             _kill(rule.kill, environ)
         if rule.code is None:
-            connection: socket.socket = environ["werkzeug.socket"]
-            connection.shutdown(socket.SHUT_RDWR)
-            raise Dropped(request.action)
+            raise _drop(environ)
         status, message = KNOWN.get(rule.code, (400, f"{rule.code}, as the test wants it"))
         status, headers, body = failure(request.service, rule.code, rule.message or message, status)
         return status, headers, [body]
+
+
+def _drop(environ: Mapping[str, Any]) -> Dropped:
+    connection: socket.socket = environ["werkzeug.socket"]
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # the caller was faster
+    return Dropped()
 
 
 def predicate(when: Mapping[str, Any] | Predicate | None) -> Predicate:

@@ -115,6 +115,10 @@ class Hosts:
                 each["PrivateIpAddress"] = address
         return True
 
+    def is_down(self, instance: Instance) -> bool:
+        """Whether the machine has ended, and nobody here is at work on it."""
+        return self._work[instance.id].done() and not self._guests[instance.id].runs
+
     def remove_all(self) -> None:
         """Remove every machine and every image."""
         wait(self._work.values())

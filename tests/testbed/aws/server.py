@@ -74,7 +74,7 @@ class AwsServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._faults.close()
+        self._faults.reset()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -91,7 +91,7 @@ class AwsServer:
             WORLD.reset()
             policies.allow_all()
             moto_api_backend.reset()
-            self._faults.rules.clear()
+            self._faults.reset()
             self.calls.clear()
 
     @property
@@ -172,6 +172,7 @@ class AwsServer:
         while True:
             with WORLD.lock:
                 WORLD.advance()
+                truths.notice()
                 now = self.backend(region).get_instance(instance_id).state
             if now == state:
                 return
@@ -194,6 +195,7 @@ class AwsServer:
     def _act(self, request: AwsRequest, environ: MutableMapping[str, Any]) -> Reply:
         with WORLD.lock:
             WORLD.advance()
+            truths.notice()
             own = answers.answer(request)
             if own is not None:
                 status, headers, body = own

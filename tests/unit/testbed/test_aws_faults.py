@@ -89,6 +89,17 @@ class TestConnections:
             ec2.create_security_group(GroupName="g", Description="d")
         assert groups(ec2) == int(after)
 
+    def test_a_call_that_still_hangs_has_no_effect_on_the_next_test(
+        self, aws: AwsServer, client: Callable[..., Any]
+    ) -> None:
+        aws.fail("CreateSecurityGroup", hang=1)
+        ec2 = client("ec2", read_timeout=0.1)
+        with pytest.raises(ReadTimeoutError):
+            ec2.create_security_group(GroupName="g", Description="d")
+        aws.reset()
+        time.sleep(1.2)  # that nothing happens has no end that could be awaited
+        assert groups(ec2) == 0
+
     def test_one_is_only_late(self, aws: AwsServer, ec2: Any) -> None:
         aws.fail("DescribeVpcs", hang=0.2)
         before = time.monotonic()

@@ -16,9 +16,10 @@ from tests.testbed.aws.truths import (
     permissions,
     reading,
 )
+from tests.testbed.aws.truths.lifecycle import notice
 from tests.testbed.aws.truths.spot import preempt
 
-__all__ = ["install", "preempt"]
+__all__ = ["install", "notice", "preempt"]
 
 _TRUTHS = (
     addresses,

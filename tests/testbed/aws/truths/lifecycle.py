@@ -8,6 +8,7 @@ from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.exceptions import OperationDisableApiStopNotPermitted, OperationNotPermitted4
+from moto.ec2.models import ec2_backends
 from moto.ec2.models.instances import Instance, InstanceState, StateReason
 from moto.ec2.responses.instances import InstanceResponse
 
@@ -19,7 +20,7 @@ CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "st
 _GONE = ("shutting-down", "terminated")
 _OURS = ("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown")
 
-Host = Callable[[Instance], "Callable[[], bool]"]
+_ITS_OWN = "Client.InstanceInitiatedShutdown"
 
 
 def become(instance: Instance, state: str) -> None:
@@ -75,6 +76,21 @@ def terminate(instance: Instance, code: str = _OURS[0], message: str = _OURS[1])
         WORLD.once(WORLD.hosts.terminate(instance), instance.id, terminated)
     else:
         WORLD.after(WORLD.timing.shutting_down, instance.id, terminated)
+
+
+def notice() -> None:
+    """A machine that has shut itself down: its instance is stopped, or terminated where that was asked for."""
+    if WORLD.hosts is None:
+        return
+    for regions in ec2_backends.values():
+        for backend in regions.values():
+            for instance in backend.all_running_instances():
+                if not WORLD.hosts.is_down(instance):
+                    continue
+                if instance.instance_initiated_shutdown_behavior == "terminate":
+                    terminate(instance, _ITS_OWN, f"{_ITS_OWN}: Instance initiated shutdown")
+                else:
+                    stop(instance)
 
 
 _start, _stop, _terminate = Instance.start, Instance.stop, Instance.terminate
@@ -137,11 +153,19 @@ def _init(original: Any, self: Instance, *args: Any, **kwargs: Any) -> None:
     self._state = InstanceState("pending", 0)
 
 
-@wraps(Instance, "terminate")
-def _terminated_by_a_fleet(original: Any, self: Instance) -> InstanceState:
-    before = copy.copy(self._state)
-    terminate(self)
-    return before
+def _also_for_moto(name: str, move: Callable[[Instance], None]) -> None:
+    """Who calls moto's own method (a fleet, a test by the backend) gets the same."""
+
+    @wraps(Instance, name)
+    def moved(original: Any, self: Instance) -> InstanceState:
+        before = copy.copy(self._state)
+        move(self)
+        return before
+
+
+_also_for_moto("start", start)
+_also_for_moto("stop", stop)
+_also_for_moto("terminate", terminate)
 
 
 @wraps(InstanceResponse, "start_instances")
