@@ -125,10 +125,10 @@ def _watch_transactions() -> None:
     original = database.Database.write
 
     @contextmanager
-    def write(self: database.Database) -> Iterator[Any]:
+    def write(self: database.Database, **how: Any) -> Iterator[Any]:
         name = _writer()
         _points.passed(name, "before")
-        with original(self) as db:
+        with original(self, **how) as db:
             _points.locked = True
             yield db
             _points.passed(name, "commit")
