@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,15 @@ from machine.store.store import Store
 from tests.conformance import hosts as real_ones
 
 NAMES = ("pymachine", "docker-machine")
+
+
+@pytest.fixture(autouse=True)
+def _no_debugger_left() -> Iterator[None]:
+    """What `-D` of a test has set up in this process goes with the test."""
+    logger = logging.getLogger("machine")
+    before = list(logger.handlers)
+    yield
+    logger.handlers[:] = before
 
 
 @dataclass(frozen=True)
@@ -174,6 +184,16 @@ def fleet(store: Store, monkeypatch: pytest.MonkeyPatch) -> Fleet:
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     assert "DOCKER_MACHINE_NAME" not in os.environ
     return made
+
+
+@pytest.fixture
+def some(fleet: Fleet) -> Fleet:
+    """Machines of several kinds."""
+    fleet.add("web10", labels=["env=Prod", "tier=front", "bare"])
+    fleet.add("Web2", State.STOPPED, engine=None, labels=["env=test"])
+    fleet.add("web1", driver="other", engine="24.0.7")
+    fleet.add("db", State.ERROR, driver="Other", engine=None)
+    return fleet
 
 
 @pytest.fixture
