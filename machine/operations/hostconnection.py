@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 
 from machine.deadline import Deadline
@@ -119,7 +120,7 @@ def pinned_of(store: Store, machine: Machine) -> tuple[str, ...]:
     """The host keys that are believed, public lines; empty where none is known yet."""
     assert machine.instance is not None  # noqa: S101 - the caller looked
     recorded = machine.instance.access.host_keys
-    known = pinned_keys(store.files(machine.name).read(KNOWN_HOSTS))
+    known = pinned_keys(store.files(machine.name).read(KNOWN_HOSTS), _comment(machine.instance.id))
     if machine.instance.data.get(INJECTED):  # a driver that was asked again knows only the key that it gave the host
         return known or recorded
     return recorded or known
@@ -143,10 +144,20 @@ def pin(op: Operation, machine: Machine, connection: Connection, keys: tuple[str
 def _write_known_hosts(op: Operation, machine: Machine, connection: Connection, keys: tuple[str, ...]) -> None:
     assert machine.instance is not None  # noqa: S101 - there is a connection to it
     names = ",".join(dict.fromkeys((machine.name, machine.instance.access.host, connection.host)))
-    op.files.write(KNOWN_HOSTS, "".join(f"{names} {key}\n" for key in keys).encode(), PUBLIC)
+    whose = _comment(machine.instance.id)
+    op.files.write(KNOWN_HOSTS, "".join(f"{names} {key} {whose}\n" for key in keys).encode(), PUBLIC)
 
 
-def pinned_keys(known_hosts: bytes | None) -> tuple[str, ...]:
-    """The public key lines of a machine's own known_hosts file."""
-    lines = (known_hosts or b"").decode("ascii", "replace").splitlines()
-    return tuple(" ".join(line.split()[1:3]) for line in lines if len(line.split()) >= 3)
+def pinned_keys(known_hosts: bytes | None, comment: str | None = None) -> tuple[str, ...]:
+    """The public key lines of a machine's own known_hosts file.
+
+    Args:
+        comment: only lines that have this one: a create that goes on may find its instance gone and make another.
+    """
+    rows = [line.split() for line in (known_hosts or b"").decode("ascii", "replace").splitlines()]
+    return tuple(" ".join(row[1:3]) for row in rows if len(row) >= 3 and (not comment or row[3:] == [comment]))
+
+
+def _comment(instance: str) -> str:
+    """Whose keys these are: an id, as one word of ASCII."""
+    return re.sub(r"[^!-~]", "_", instance)
