@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -31,6 +32,12 @@ def _watch(of: Account) -> Watch:
     return Watch(of)
 
 
+@functools.cache
+def _checking(of: Account) -> threading.Lock:
+    """Held while a check asks: of many at once, the first one notes what the others then need not ask."""
+    return threading.Lock()
+
+
 class AwsDriver:
     """Instances at EC2, each with a security group of its own."""
 
@@ -55,7 +62,8 @@ class AwsDriver:
         }  # fmt: skip
         self.sign_in(settings_of(options), {name: value for name, value in keys.items() if value})
         self._notes = identity.notes
-        return resolve_request(self._account, self._settings, spec, options, identity)
+        with _checking(self._account):
+            return resolve_request(self._account, self._settings, spec, options, identity)
 
     def create(self, request: Mapping[str, Any], token: str, record: Recorder) -> Instance:
         """The group, the instance, the address; each recorded as it appears, and looked for before it is made again."""

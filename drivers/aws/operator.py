@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import socket
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -12,10 +14,11 @@ from machine.errors import PreCheckFailed
 
 _CHECKIP = "https://checkip.amazonaws.com/"
 _SECONDS = 5.0
+_FRESH = 60.0  # seconds
 
 
 def operator_network(endpoint: str | None) -> str:
-    """A network of one address: ``203.0.113.7/32``.
+    """A network of one address, ``203.0.113.7/32``; asked once in a minute, for it changes when a laptop moves.
 
     Args:
         endpoint: of a service of one's own: then it is the local address that reaches it.
@@ -23,6 +26,11 @@ def operator_network(endpoint: str | None) -> str:
     Raises:
         PreCheckFailed: it cannot be found out. Nothing is ever opened to everybody instead.
     """
+    return _found(endpoint, int(time.monotonic() / _FRESH))
+
+
+@functools.lru_cache(maxsize=8)
+def _found(endpoint: str | None, _when: int) -> str:
     if endpoint:
         return _towards(endpoint)
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from typing import Any
 
 import click
@@ -20,7 +19,7 @@ from machine.driver import (
     load_driver,
 )
 from machine.errors import UsageError
-from machine.program import DROP_IN, is_drop_in
+from machine.program import is_drop_in
 
 _HELP = "one name, and flags: pymachine create --help"
 
@@ -104,6 +103,20 @@ class CreateCommand(click.Command):
     help="Keep the driver's secrets for this machine, in a file of the store that only you can read. "
     "Without it they are looked up anew by every command.",
 )
+@click.option(
+    "-n",
+    "--count",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="Make several, side by side: NAME-1 to NAME-N.",
+)
+@click.option(
+    "--on-failure",
+    type=click.Choice(["keep", "rollback", "ask"]),
+    default="keep",
+    show_default=True,
+    help="What becomes of what was made when it fails: kept, so that `create NAME` goes on; removed; or asked for.",
+)
 @engine_flags
 @swarm_flags
 @click.option(
@@ -124,9 +137,11 @@ def command(
     timeout: float | None,
     join: bool,
     save_credentials: bool,
+    count: int | None,
+    on_failure: str,
     yes: bool,
     **other_options: Any,
-) -> None:
+) -> int:
     """Create a machine: a host with an engine and a TLS endpoint.
 
     An interrupted create goes on when it is repeated.
@@ -137,10 +152,10 @@ def command(
         raise UsageError("No machine name specified", hint=_HELP)
     (name,) = names
     from machine.cli.context import ask_passphrase, cancelled_by_signals, consent_asker, opened_store
-    from machine.cli.progress import shown
-    from machine.compat import words
+    from machine.cli.making import make
     from machine.operations.account import kept_credentials
-    from machine.operations.create import check_name, create, unfinished
+    from machine.operations.create import check_name, unfinished
+    from machine.operations.createmany import Plan, numbered
     from machine.operations.credentials import credentials_to_keep
     from machine.operations.enginesecrets import ENGINE_SECRETS, flags_with_secrets
     from machine.operations.enginesettings import check_install_url, given_fields
@@ -153,61 +168,53 @@ def command(
     if meant.note:
         click.echo(meant.note)
     with opened_store(ctx.obj) as store:
-        check_name(store, name)
         given_authority(ctx, store)
-        begun_before = unfinished(store, name)
-        if begun_before is not None and _only_the_name(ctx):
-            # `create NAME` goes on with what was asked the first time; no need to say all of it again.
-            driver = load_driver(begun_before.driver)
-            this = again(begun_before, driver, kept_credentials(store.files(name)))
-            click.echo(f"Going on with {name} ({driver.name})")
-        else:
-            driver = load_driver(meant.driver) if meant.driver else _chosen_driver()
-            check_install_url(
-                other_options.get("engine_install_url") or os.environ.get("MACHINE_DOCKER_INSTALL_URL", "")
-            )
-            own = {item.name for item in declared_options(driver)}
-            given = {key: value for key, value in other_options.items() if key in own and value is not None}
-            given |= from_virtualbox(driver, other_options)
-            engine_given = given_fields({key: value for key, value in other_options.items() if key not in own})
-            this = wanted(
-                name,
-                driver,
-                given,
-                config,
-                tls_san=tls_san,
-                host_key_policy=host_key_policy,
-                engine=engine_given,
-                join=join,
-            )
-            for flag in flags_with_secrets(this.spec.engine):
-                place = store.files(name).path(ENGINE_SECRETS)
-                click.echo(f"Warning: the secret in {flag} is kept in {place} (0600), and on the host.", err=True)
-        keep = credentials_to_keep(driver, this, saved=save_credentials, flags_kept=is_drop_in())
-        for line in keep.notes:
-            click.echo(line, err=True)
-        _ask_consent(driver, yes)
-        begun = time.monotonic()
-        with cancelled_by_signals() as cancellation, shown() as emit:
-            seconds = timeout or float(config.values.get("timeout", 900))
+        check_install_url(other_options.get("engine_install_url") or os.environ.get("MACHINE_DOCKER_INSTALL_URL", ""))
+        plans: list[Plan] = []
+        for each in numbered(name, count) if count else [name]:
+            check_name(store, each)
+            begun_before = unfinished(store, each)
+            if begun_before is not None and _only_the_name(ctx):
+                # `create NAME` goes on with what was asked the first time; no need to say all of it again.
+                driver = load_driver(begun_before.driver)
+                this = again(begun_before, driver, kept_credentials(store.files(each)))
+                click.echo(f"Going on with {each} ({driver.name})")
+            else:
+                if plans:
+                    driver = load_driver(plans[0].driver.name)
+                else:
+                    driver = load_driver(meant.driver) if meant.driver else _chosen_driver()
+                own = {item.name for item in declared_options(driver)}
+                given = {key: value for key, value in other_options.items() if key in own and value is not None}
+                given |= from_virtualbox(driver, other_options)
+                engine_given = given_fields({key: value for key, value in other_options.items() if key not in own})
+                this = wanted(
+                    each,
+                    driver,
+                    given,
+                    config,
+                    tls_san=tls_san,
+                    host_key_policy=host_key_policy,
+                    engine=engine_given,
+                    join=join,
+                )
+                for flag in flags_with_secrets(this.spec.engine):
+                    place = store.files(each).path(ENGINE_SECRETS)
+                    click.echo(f"Warning: the secret in {flag} is kept in {place} (0600), and on the host.", err=True)
+            keep = credentials_to_keep(driver, this, saved=save_credentials, flags_kept=is_drop_in())
+            for line in keep.notes:
+                click.echo(line, err=True)
+            plans.append(Plan(this.spec, driver, this.options, keep.values))
+        _ask_consent(plans[0].driver, yes)
+        with cancelled_by_signals() as cancellation:
             settings = Settings(
-                emit=emit,
                 ask_passphrase=ask_passphrase,
                 # docker-machine never asked, and its scripts have nobody who could answer.
                 ask_consent=consent_asker(yes or is_drop_in()),
                 cancellation=cancellation,
-                timeout=seconds,
+                timeout=timeout or float(config.values.get("timeout", 900)),
             )
-            with words.pre_check():
-                machine = create(store, this.spec, driver, this.options, settings, keep=keep.values)
-    url = machine.url
-    engine = f" with {machine.engine}" if machine.engine else ""
-    click.echo(f"{machine.name} is ready at {url}{engine}, after {time.monotonic() - begun:.1f} s.")
-    if is_drop_in():
-        click.echo(words.UP)
-        click.echo(words.HOW_TO_CONNECT.format(DROP_IN, machine.name))
-    else:
-        click.echo(f'To use it in this shell: eval "$(pymachine env {machine.name})"')
+            return make(store, plans, settings, on_failure=on_failure)
 
 
 def _only_the_name(ctx: click.Context) -> bool:

@@ -57,8 +57,7 @@ def create(
     for value in secrets.values():
         hide(value)
     private_key = store.files(spec.name).read(MACHINE_KEY) or new_private_key()
-    identity = HostIdentity(store=store.id, authorized_key=public_line(private_key), notes=store.notes)
-    request = driver.check(spec, options, identity)
+    request = pre_check(store, spec, driver, options, private_key)
 
     entry = store.journal.begin_create(spec)
     with Operation(store, entry, spec.name, "create", settings) as op:
@@ -80,6 +79,24 @@ def create(
         else:
             op.finish(take_endpoint(op, driver))
     return store.machines.get(spec.name)
+
+
+def pre_check(
+    store: Store, spec: Spec, driver: Driver, options: Any, private_key: bytes | None = None
+) -> dict[str, Any]:
+    """Let a driver find out whether it can make a machine; nothing is made.
+
+    Args:
+        private_key: the machine's own, where it has one.
+
+    Returns:
+        What the driver would be asked for.
+
+    Raises:
+        PreCheckFailed: it cannot; names what to change.
+    """
+    line = public_line(private_key or new_private_key())
+    return driver.check(spec, options, HostIdentity(store=store.id, authorized_key=line, notes=store.notes))
 
 
 def check_name(store: Store, name: str) -> None:

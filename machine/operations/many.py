@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from machine.errors import PymachineError
-from machine.model import Machine
+
+
+class Named(Protocol):
+    """A machine, or what shall become one."""
+
+    @property
+    def name(self) -> str:
+        """The machine's name."""
+
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Named)
 WORKERS = 32  # SSH handshakes and API calls wait far more than they compute
 
 
 def for_each(
-    machines: Sequence[Machine], action: Callable[[Machine], T], *, workers: int = WORKERS
-) -> list[tuple[Machine, T | PymachineError]]:
+    machines: Sequence[M], action: Callable[[M], T], *, workers: int = WORKERS
+) -> list[tuple[M, T | PymachineError]]:
     """Do something with each machine, side by side.
 
     Returns:
         Each machine with what came of it, or with the error it ended in; in the order given.
     """
 
-    def attempt(machine: Machine) -> T | PymachineError:
+    def attempt(machine: M) -> T | PymachineError:
         try:
             return action(machine)
         except PymachineError as error:

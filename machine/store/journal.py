@@ -58,16 +58,17 @@ class Journal:
             refuse_when_held(last, row["name"])
             if last is None or last["kind"] != "create" or last["status"] == "done":
                 raise _taken(row["name"])
-            differences = _differences(json.loads(row["spec"]), json.loads(machines.dump_spec(spec)))
-            if differences:
-                raise NameTaken(
-                    f'"{row["name"]}" was begun with other options',
-                    machine=row["name"],
-                    cause="; ".join(differences),
-                    hint=f"repeat the first options to go on, or start over: pymachine rm {row['name']}",
-                )
+            _refuse_other_options(row, spec)
             db.execute("UPDATE machines SET state = ?, error = NULL WHERE id = ?", (State.CREATING.value, row["id"]))
             return take_over(db, last)
+
+    def check_same_options(self, spec: Spec) -> None:
+        """
+        Raises:
+            NameTaken: a create of this name was begun with other options.
+        """
+        for row in self._database.read("SELECT * FROM machines WHERE name_key = ?", (spec.name.casefold(),)):
+            _refuse_other_options(row, spec)
 
     def check_name_free(self, name: str) -> None:
         """
@@ -294,6 +295,17 @@ def _insert_event(db: sqlite3.Connection, entry: Entry, event: Event) -> None:
         "INSERT INTO events (operation_id, machine, at, step, status, text, elapsed) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (entry.id, event.machine, event.at, event.step, event.status, event.text, event.elapsed),
     )
+
+
+def _refuse_other_options(row: sqlite3.Row, spec: Spec) -> None:
+    differences = _differences(json.loads(row["spec"]), json.loads(machines.dump_spec(spec)))
+    if differences:
+        raise NameTaken(
+            f'"{row["name"]}" was begun with other options',
+            machine=row["name"],
+            cause="; ".join(differences),
+            hint=f"repeat the first options to go on, or start over: pymachine rm {row['name']}",
+        )
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

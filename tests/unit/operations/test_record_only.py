@@ -162,3 +162,51 @@ def test_each_account_is_asked_once_however_many_machines_are_in_it(command: Com
     assert (len(cloud.calls()), len(other.calls())) == (before[0] + 1, before[1] + 1)
     command("rm", "-y", "m1", "m2", "m3")
     assert [cloud.instances(), other.instances()] == [[], []]
+
+
+def test_several_are_made_by_one_command_and_each_failure_is_told(command: Command, cloud: MemoryCloud) -> None:
+    said = command(*CREATE[:-1], "-n", "3", "web", code=1)
+    assert sorted(each.machine for each in cloud.instances()) == ["web-1", "web-2", "web-3"]
+    assert [f"web-{number}: connect" in said for number in (1, 2, 3)] == [True, True, True]
+    assert "0 of 3 machines are ready" in said
+    command("create", "--timeout", "1", "-n", "3", "web", code=1)  # goes on with all of them
+    assert len(cloud.instances()) == 3
+    command("rm", "-y", "web-1", "web-2", "web-3")
+    assert cloud.instances() == []
+
+
+def test_a_pre_check_that_fails_for_several_is_told_once_and_nothing_is_made(
+    command: Command, cloud: MemoryCloud
+) -> None:
+    said = command("create", "-d", "memory", "-n", "3", "web", code=3, **NO_KEY)
+    assert said.count("refuses") == 1
+    assert cloud.instances() == []
+    assert command("ls", "-q") == ""
+
+
+def test_one_name_of_several_that_is_taken_is_told_before_anything_is_made(
+    command: Command, cloud: MemoryCloud
+) -> None:
+    command(*CREATE[:-1], "web-2", code=1)
+    said = command("create", "-d", "memory", "--memory-size", "2", "--timeout", "1", "-n", "3", "web", code=1)
+    assert "web-2" in said
+    assert "other options" in said
+    assert [each.machine for each in cloud.instances()] == ["web-2"]
+
+
+@pytest.mark.parametrize(("wanted", "left"), [("keep", 1), ("rollback", 0), ("ask", 1)])
+def test_what_a_failed_create_made_is_kept_or_removed_as_was_said_and_never_without_an_answer(
+    command: Command, cloud: MemoryCloud, wanted: str, left: int
+) -> None:
+    said = command(*CREATE, "--on-failure", wanted, code=1)
+    assert len(cloud.instances()) == left
+    assert command("ls", "-q").split() == ["m1"] * left
+    assert ("to go on: pymachine create m1" in said) == bool(left)
+
+
+def test_a_roll_back_that_fails_keeps_the_record_and_says_so(command: Command, cloud: MemoryCloud) -> None:
+    cloud.fail("terminate")
+    said = command(*CREATE, "--on-failure", "rollback", code=1)
+    assert "did not remove" in said
+    assert "pymachine rm" in said
+    assert command("ls", "-q").split() == ["m1"]
