@@ -142,6 +142,10 @@ class AwsServer:
         self._faults.rules.append(rule)
         return rule
 
+    def heal(self) -> None:
+        """Let nothing go wrong any more; what there is stays."""
+        self._faults.reset()
+
     def lag(self, descriptions: int) -> None:
         """Let each instance that is launched from now on be missing from its first descriptions."""
         WORLD.unseen = descriptions
