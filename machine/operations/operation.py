@@ -75,7 +75,8 @@ class Step:
 
     def recall(self) -> dict[str, Any]:
         """What was last recorded of the machine's resources, in whichever attempt."""
-        return self.operation.store.journal.recorded_data(self.operation.entry)
+        recorded = self.operation.store.journal.recorded_data(self.operation.entry)
+        return {key: value for key, value in recorded.items() if key != "kind"}  # as `resource` was given it
 
     def keep(self, name: str, make: Callable[[], bytes]) -> bytes:
         """Bytes that a repeated create must have again, from a file of the machine that only its owner can read."""
