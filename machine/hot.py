@@ -150,7 +150,16 @@ def typed_command(environ: os._Environ[str]) -> str:
             break
     if " " in program or "\\" in program:
         program = f'"{program}"'
-    return " ".join([program, *sys.argv[1:]])
+    return " ".join([program, *[_quoted(word) for word in sys.argv[1:]]])
+
+
+def _quoted(word: str) -> str:
+    """A word as it was typed: shells take what means something to them, as a blank in the store's path, from quotes."""
+    if word and not [char for char in word if char in " \t\n\"'$`;&|<>()*?[]{}~#!"]:
+        return word
+    if os.name == "nt":
+        return f'"{word}"'
+    return "'" + word.replace("'", "'\\''") + "'"
 
 
 def _active(directory: str, arguments: list[str], environ: os._Environ[str]) -> str | None:

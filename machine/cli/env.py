@@ -61,4 +61,6 @@ def command(
     if no_proxy:
         pairs.append(env.no_proxy(dict(os.environ), machine.address or ""))
     note = env.tunnel_note(machine.name, endpoint.route)
+    if is_drop_in():
+        note = words.renamed(note)
     click.echo(env.render(pairs, shell, typed_command(os.environ), windows=windows, note=note), nl=False)

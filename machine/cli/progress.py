@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -72,7 +73,16 @@ def paused() -> Iterator[None]:
             live.start()
 
 
+def _named(event: Event) -> Event:
+    """What an event tells people to type, under the name that they know."""
+    from machine.compat.words import renamed
+    from machine.program import is_drop_in
+
+    return dataclasses.replace(event, text=renamed(event.text)) if is_drop_in() else event
+
+
 def _plain(event: Event) -> None:
+    event = _named(event)
     if event.status == "begun":
         return
     if event.status == "done":
@@ -127,6 +137,7 @@ def _live(several: bool) -> Iterator[Callable[[Event], None]]:
     with Live(Current(), console=console, refresh_per_second=12, transient=True) as live, _listed(live):
 
         def emit(event: Event) -> None:
+            event = _named(event)
             key = (event.machine, event.step)
             if event.status == "begun":
                 running[key] = (time.monotonic(), name_of(event), "")

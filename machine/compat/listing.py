@@ -11,7 +11,7 @@ from machine.compat.document import driver_name, engine_options, swarm_options
 from machine.compat.gotemplate import Header, Named, Struct, Template
 from machine.compat.names import is_known
 from machine.compat.states import WORDS, its_number, its_word
-from machine.compat.words import NO_DRIVER
+from machine.compat.words import NO_DRIVER, renamed
 from machine.operations.observe import Seen
 from machine.shell.listing import HEADERS, age, aligned, docker_version, has_endpoint
 
@@ -50,9 +50,10 @@ def row(seen: Seen, docker_host: str | None, *, drop_in: bool, now: float | None
         drop_in: in docker-machine's words.
     """
     machine = seen.machine
+    trouble = " ".join(seen.trouble.split())
     if drop_in and not seen.driven and (seen.unanswered or not is_known(machine.spec.driver)):
-        trouble = " ".join(seen.trouble.split()) if seen.unanswered else NO_DRIVER.format(machine.spec.driver)
-        return Row(seen, "not found", False, "Error", "Error", "Error", "", "", trouble, blank=True)
+        why = trouble if seen.unanswered else NO_DRIVER.format(machine.spec.driver)
+        return Row(seen, "not found", False, "Error", "Error", "Error", "", "", why, blank=True)
     driver = driver_name(machine.spec.driver, drop_in=drop_in)
     given = machine.endpoint is not None and machine.endpoint.given
     word = its_word(seen.state, given=given) if drop_in else str(seen.state)
@@ -74,7 +75,7 @@ def row(seen: Seen, docker_host: str | None, *, drop_in: bool, now: float | None
         confirmed=word if drop_in or not seen.unanswered else "Timeout" if seen.timed_out else "",
         url=url,
         docker=docker_version(engine),
-        trouble=" ".join(seen.trouble.split()),
+        trouble=renamed(trouble) if drop_in else trouble,
     )
 
 

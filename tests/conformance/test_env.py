@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -214,3 +216,20 @@ def test_a_stopped_machine(program: Program, fleet: Fleet, how: str) -> None:
         assert said.err.splitlines()[0] == "Error checking TLS connection: Host is not running"
     else:
         assert said.code == (1 if how == "recorded" else 0)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "dash"])
+def test_the_hint_is_right_also_where_the_store_s_path_has_a_space(
+    program: Program, tmp_path: Path, shell: str
+) -> None:
+    place = tmp_path / "Ada's store"
+    create = ["create", "-d", "none", "--url", "tcp://192.0.2.9:2375", "h1"]
+    subprocess.run([str(program.path), "-s", str(place), *create], check=True, capture_output=True)
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "SHELL": f"/bin/{shell}"}
+    words = ["env", "-u"] if program.drop_in else ["env", "h1"]  # docker-machine dials, and nobody is there
+    line = [str(program.path), "-s", str(place), *words]
+    hint = subprocess.run(line, check=True, capture_output=True, text=True, env=environ).stdout.splitlines()[-1]
+    script = f'DOCKER_HOST=before; {hint.removeprefix("# ")}; echo "<$DOCKER_HOST>"'
+    done = subprocess.run([shell, "-c", script], check=True, capture_output=True, text=True, env=environ)
+    after = program.expects({"docker-machine": "", "pymachine": "tcp://192.0.2.9:2375"})
+    assert (done.stdout, done.stderr) == (f"<{after}>\n", "")
