@@ -112,6 +112,12 @@ class Account:
                 raise NoCredentialsError
         return str(found.access_key) if not self.role else f"{found.access_key} as {self.role}"
 
+    def credentials_from(self) -> str:
+        """How the credentials were found, by botocore's word for it: ``env``, ``sso``, ``iam-role``, …"""
+        with self.errors("find credentials", pre_check=True):
+            found = self._session().get_credentials()
+        return "explicit" if self._keys else str(getattr(found, "method", ""))
+
     def _client(self, service: str, *, effects: bool) -> Any:
         with self._lock:
             client = self._clients.get((service, effects))

@@ -52,7 +52,7 @@ _REFUSED_KEY = frozenset(
     }
 )
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
-_FORBIDDEN = frozenset({"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"})
+FORBIDDEN = frozenset({"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"})
 _LOGIN = "aws sso login"
 _HINTS = {
     "VcpuLimitExceeded": "ask for more vCPUs in Service Quotas, or choose a smaller --aws-instance-type",
@@ -110,7 +110,7 @@ def as_ours(
         return kind(message, cause=said, hint=hint)
     if code in NOT_FOUND and code.startswith("InvalidInstanceID"):
         return InstanceGone("the instance is gone", cause=said, hint="pymachine rm NAME")
-    if code in _FORBIDDEN:
+    if code in FORBIDDEN:
         return kind(
             f"AWS does not let these credentials {doing}",
             cause=said,

@@ -58,7 +58,7 @@ def launch(
         attempt = attempts[place]
         remember(attempt=number, place=place)
         try:
-            return _run(account, _arguments(request, token, number, attempt, user_data, groups), record)
+            return _run(account, run_arguments(request, token, number, attempt, user_data, groups), record)
         except ClientError as error:
             if code_of(error) == "IdempotentInstanceTerminated":  # made by this attempt, and ended since
                 number += 1
@@ -97,7 +97,7 @@ def _run(account: Account, arguments: Mapping[str, Any], record: Recorder) -> di
         pause(record, min(0.5 * 2**turn, _LONGEST), "EC2 to start an instance")
 
 
-def _arguments(
+def run_arguments(
     request: Mapping[str, Any],
     token: str,
     number: int,
@@ -105,6 +105,7 @@ def _arguments(
     user_data: bytes,
     groups: list[str],
 ) -> dict[str, Any]:
+    """What RunInstances is called with in one attempt; a question beforehand (``permissions.py``) is the same call."""
     kinds = ["instance", "volume", "network-interface"]
     arguments = {
         **request["run"],
