@@ -197,6 +197,8 @@ class Capabilities:
     creates: bool = True  # makes hosts; False: it is given them
     observes: bool = True  # the provider can say a state; False: the host is all there is
     host: bool = True  # False: there is an endpoint and no host to reach; see `EndpointDriver`
+    firewall: bool = False  # who reaches the host is the provider's to say; see `FirewallDriver`
+    resize: tuple[str, ...] = ()  # options that can be another on a stopped machine; see `ResizingDriver`
     local_rank: int | None = None  # drivers for this very computer, the best first (lowest); None: not local
 
 
@@ -333,6 +335,35 @@ class AccountDriver(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """Something that the operator's account may not do, and that a machine needs."""
+
+    permission: str  # by the provider's own name: ec2:RunInstances
+    needed_for: str  # create, rm, …
+    doubt: str = ""  # why it could not be found out; empty: it is missing
+
+
+@typing.runtime_checkable
+class ExplainingDriver(Protocol):
+    """What a driver adds that can say beforehand what it would make, as whom, and what it may not do.
+
+    Both are asked after `Driver.check`, of the same object, and have no effect. Where the check was refused the request
+    is empty: then they say what can be known without it.
+    """
+
+    def explain(self, request: Mapping[str, Any], sources: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Facts for people, each a label and its value: who is asked, then what would be made.
+
+        Args:
+            request: as ``check`` returned it.
+            sources: where each option was said, see `Resolved`.
+        """
+
+    def missing_permissions(self, request: Mapping[str, Any]) -> list[Missing]:
+        """What the account may not do of all that the life of such a machine needs."""
+
+
 class LocalDriver(Protocol):
     """What a driver for this very computer adds: whether it can work here, before any option is known."""
 
@@ -341,6 +372,39 @@ class LocalDriver(Protocol):
 
     def host_changes(self) -> list[str]:
         """What the first machine changes on this computer, one line each; empty when it is there already."""
+
+
+class FirewallDriver(Protocol):
+    """What a driver adds that has ``firewall``."""
+
+    def allow(self, instance: Instance, networks: Sequence[str], record: Recorder) -> list[str]:
+        """Let further networks reach SSH and the endpoint; let in already is success.
+
+        Args:
+            networks: as ``203.0.113.0/24``; none: the address that the operator has now.
+
+        Returns:
+            The networks that are let in by this.
+
+        Raises:
+            DriverError: what lets in is not ours to change.
+        """
+
+
+class ResizingDriver(Protocol):
+    """What a driver adds that has ``resize``."""
+
+    def resize(self, instance: Instance, options: Any, changed: Sequence[str], record: Recorder) -> None:
+        """Make a stopped instance as these options say; it is so already is success.
+
+        Args:
+            options: the driver's ``Options``, whole.
+            changed: those that are to be another, of ``capabilities.resize``.
+
+        Raises:
+            PreCheckFailed: it cannot be so.
+            DriverError: it is not stopped.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

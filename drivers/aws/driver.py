@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import ipaddress
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,11 +13,12 @@ from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
-from machine.driver import Capabilities, Found, HostIdentity, NoNotes, Notes, Recorder
-from machine.drivers.aws import elasticip, group, instances, launch, marks, removal
+from machine.driver import Capabilities, Found, HostIdentity, Missing, NoNotes, Notes, Recorder
+from machine.drivers.aws import elasticip, explanation, group, instances, launch, marks, permissions, removal, resizing
 from machine.drivers.aws.account import Account, account, settings_of
 from machine.drivers.aws.errors import THROTTLED, UNKNOWN_OUTCOME, code_of
 from machine.drivers.aws.instances import ENDED, Watch, address_of
+from machine.drivers.aws.operator import operator_network
 from machine.drivers.aws.options import AwsOptions
 from machine.drivers.aws.request import resolve_request, user_data_of
 from machine.errors import DriverError
@@ -43,13 +45,16 @@ class AwsDriver:
 
     name: ClassVar[str] = removal.NAME
     summary: ClassVar[str] = "an instance at Amazon EC2"
-    capabilities: ClassVar[Capabilities] = Capabilities(stop=True, restarts_itself=True, inject_host_key=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        stop=True, restarts_itself=True, inject_host_key=True, firewall=True, resize=("instance_type",)
+    )
     Options: ClassVar[type] = AwsOptions
 
     def __init__(self) -> None:
         self._settings: Mapping[str, Any] = {}
         self._secrets: Mapping[str, str] = {}
         self._notes: Notes = NoNotes()
+        self._asked_for: Mapping[str, Any] = {}
 
     def sign_in(self, account: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
         """Work for this account; credentials are looked for when the first call is made."""
@@ -62,8 +67,17 @@ class AwsDriver:
         }  # fmt: skip
         self.sign_in(settings_of(options), {name: value for name, value in keys.items() if value})
         self._notes = identity.notes
+        self._asked_for = {"machine": spec.name, "store": identity.store}
         with _checking(self._account):
             return resolve_request(self._account, self._settings, spec, options, identity)
+
+    def explain(self, request: Mapping[str, Any], sources: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Whose credentials these are, and what EC2 would be asked for."""
+        return explanation.explain(self._account, request, sources)
+
+    def missing_permissions(self, request: Mapping[str, Any]) -> list[Missing]:
+        """What EC2 itself says that these credentials may not do; see ``docs/aws-iam.md``."""
+        return permissions.missing_permissions(self._account, {**self._asked_for, **request})
 
     def create(self, request: Mapping[str, Any], token: str, record: Recorder) -> Instance:
         """The group, the instance, the address; each recorded as it appears, and looked for before it is made again."""
@@ -129,6 +143,23 @@ class AwsDriver:
     def kill(self, instance: Instance, record: Recorder) -> None:
         """Stop it without waiting for its services."""
         self._stop(instance, record, force=True)
+
+    def allow(self, instance: Instance, networks: Sequence[str], record: Recorder) -> list[str]:
+        """Let networks in by the machine's own group; a group of the operator's is not changed."""
+        own = instance.data.get("group")
+        if not own:
+            raise DriverError(
+                "the machine is in a security group of yours, which is not changed",
+                hint="open ports 22 and 2376 there: aws ec2 authorize-security-group-ingress",
+            )
+        wanted = [str(ipaddress.ip_network(each)) for each in networks] or [operator_network(self._account.endpoint)]
+        with self._account.errors("change the security group"):
+            group.authorize(self._account, own, group.rules(wanted, (), ipv6=False), record)
+        return wanted
+
+    def resize(self, instance: Instance, options: AwsOptions, changed: Sequence[str], record: Recorder) -> None:
+        """Another instance type, for a stopped instance."""
+        resizing.set_type(self._account, self._notes, self._described(instance.id), options, record)
 
     def remove(self, id: str, data: Mapping[str, Any], record: Recorder) -> None:
         """The instance, its address and its group; returns when EC2 says that they are gone."""

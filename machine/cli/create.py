@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
+from machine.cli.driverflags import driver_option, of_driver
 from machine.cli.engineflags import engine_flags
 from machine.cli.oldflags import from_virtualbox, given_authority, swarm_flags, virtualbox_options
-from machine.compat.names import meant_driver, old_prefixes, owner_of_flag, refuse_single_dash
+from machine.compat.names import meant_driver, owner_of_flag, refuse_single_dash
 from machine.driver import (
-    DeclaredOption,
     Driver,
     declared_options,
     driver_names,
@@ -38,9 +38,9 @@ class CreateCommand(click.Command):
         said = _driver_on(args) or default_driver(read_config(ctx.obj))
         name = meant_driver(said, driver_names()).driver
         if name is not None:
-            self.params += [_click_option(item) for item in declared_options(load_driver(name))]
+            self.params += [driver_option(item) for item in declared_options(load_driver(name))]
         elif said is not None:
-            self.params += _of_driver(virtualbox_options(said))
+            self.params += of_driver(virtualbox_options(said))
         refuse_single_dash(args, _flags(self.params))
         try:
             return super().parse_args(ctx, args)
@@ -267,31 +267,3 @@ def _driver_on(args: list[str]) -> str | None:
 
 def _flags(parameters: list[click.Parameter]) -> set[str]:
     return {flag for each in parameters for flag in each.opts}
-
-
-def _of_driver(options: list[click.Option]) -> list[click.Option]:
-    """Mark options as those of one driver: they go when another one is chosen."""
-    for each in options:
-        each.of_driver = True  # type: ignore[attr-defined]
-    return options
-
-
-def _click_option(item: DeclaredOption) -> click.Option:
-    """A driver's declared option as a flag; its value is checked by `resolve_options`, the same way as everywhere."""
-    notes = [f"env: {', '.join(item.info.env)}"] if item.info.env else []
-    if item.default not in (None, (), False) and item.default is not ...:
-        default = item.default
-        if not item.info.required:
-            notes.append(f"default: {default}")
-    if item.info.required:
-        notes.append("required")
-    text = item.info.help + (f" [{'; '.join(notes)}]" if notes else "")
-    settings: dict[str, Any] = {"help": text, "default": None}
-    driver, own = item.flag[2:].partition("-")[0], item.name.replace("_", "-")
-    flags = (item.flag, *item.info.aliases, *(f"{prefix}{own}" for prefix in old_prefixes(driver)))
-    if item.kind is bool:
-        option = click.Option([*flags, item.name], is_flag=True, flag_value=True, **settings)
-    else:
-        metavar = item.info.metavar or ("|".join(item.info.choices) if item.info.choices else None)
-        option = click.Option([*flags, item.name], multiple=item.kind is tuple, metavar=metavar, type=str, **settings)
-    return _of_driver([option])[0]

@@ -12,6 +12,7 @@ from machine.cli.oldflags import global_flags
 
 _COMMANDS = (
     "active",
+    "allow",
     "cache",
     "config",
     "create",
@@ -26,6 +27,7 @@ _COMMANDS = (
     "mount",
     "provision",
     "regenerate-certs",
+    "resize",
     "restart",
     "rm",
     "scp",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from machine.deadline import Deadline
 from machine.driver import Capabilities
@@ -99,21 +100,22 @@ def open_connection(
             f"no host key of {machine.name} is recorded, and one that nobody vouches for is not believed",
             hint=f"remove the machine and create it again: pymachine rm {machine.name}",
         )
-    return reach(
-        access.host,
-        port=access.port,
-        user=access.user,
-        deadline=deadline,
-        machine_key=store.files(machine.name).path(MACHINE_KEY) if access.machine_key_installed else None,
-        identity_file=store.files(machine.name).path(access.identity_file) if access.identity_file else None,
-        pinned=pinned,
-        fingerprint=access.host_key_fingerprint,
-        accept_first=machine.spec.host_key_policy == "first-use",
-        through_config=capabilities.local_rank is None,
-        patient=patient,
-        ask_passphrase=ask_passphrase,
-        on_retry=on_retry,
-    )
+    with _naming_the_firewall(machine, capabilities):
+        return reach(
+            access.host,
+            port=access.port,
+            user=access.user,
+            deadline=deadline,
+            machine_key=store.files(machine.name).path(MACHINE_KEY) if access.machine_key_installed else None,
+            identity_file=store.files(machine.name).path(access.identity_file) if access.identity_file else None,
+            pinned=pinned,
+            fingerprint=access.host_key_fingerprint,
+            accept_first=machine.spec.host_key_policy == "first-use",
+            through_config=capabilities.local_rank is None,
+            patient=patient,
+            ask_passphrase=ask_passphrase,
+            on_retry=on_retry,
+        )
 
 
 def pinned_of(store: Store, machine: Machine) -> tuple[str, ...]:
@@ -146,6 +148,18 @@ def _write_known_hosts(op: Operation, machine: Machine, connection: Connection, 
     names = ",".join(dict.fromkeys((machine.name, machine.instance.access.host, connection.host)))
     whose = _comment(machine.instance.id)
     op.files.write(KNOWN_HOSTS, "".join(f"{names} {key} {whose}\n" for key in keys).encode(), PUBLIC)
+
+
+@contextlib.contextmanager
+def _naming_the_firewall(machine: Machine, capabilities: Capabilities) -> Iterator[None]:
+    """Where packets get lost on their way, it may be that the operator has moved, and is a stranger to the provider."""
+    try:
+        yield
+    except HostUnreachable as error:
+        if capabilities.firewall and error.layer == "route":
+            more = f"has your address changed since? pymachine allow {machine.name}"
+            error.hint = f"{error.hint}; {more}" if error.hint else more
+        raise
 
 
 def pinned_keys(known_hosts: bytes | None, comment: str | None = None) -> tuple[str, ...]:

@@ -65,6 +65,8 @@ def restart(store: Store, machine: Machine, driver: Driver, settings: Settings) 
         DriverError, PymachineError: as `start`.
     """
     by_host = driver.capabilities.restarts_itself
+    if by_host and driver.capabilities.stop and machine.state is State.STOPPED:
+        return start(store, machine, driver, settings)  # there is no host that could restart itself
     _require(driver, machine, driver.capabilities.restart or by_host, "restart")
     instance = finished(store, machine)
     with _operation(store, machine, "restart", settings) as op:
@@ -118,6 +120,22 @@ def _require(driver: Driver, machine: Machine, can: bool, verb: str) -> None:
             machine=machine.name,
             hint=f"do it where {machine.address or 'the host'} is managed",
         )
+
+
+def instance_of(machine: Machine) -> Instance:
+    """The instance of a machine, also of one whose create has not ended.
+
+    Raises:
+        NotRunning: there is none yet.
+    """
+    if machine.instance is None:
+        raise NotRunning(
+            f'"{machine.name}" has no host yet',
+            machine=machine.name,
+            cause=machine.error,
+            hint=f"go on making it: pymachine create {machine.name}",
+        )
+    return machine.instance
 
 
 def finished(store: Store, machine: Machine) -> Instance:

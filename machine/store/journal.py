@@ -175,6 +175,12 @@ class Journal:
                 (id, json.dumps(dict(data)), entry.machine),
             )
 
+    def record_spec(self, entry: Entry, spec: Spec) -> None:
+        """Record what is wanted of the machine from now on."""
+        with self._database.write() as db:
+            fenced(db, entry, "heartbeat = ?", time.time())
+            db.execute("UPDATE machines SET spec = ? WHERE id = ?", (machines.dump_spec(spec), entry.machine))
+
     def record_instance(self, entry: Entry, instance: Instance) -> None:
         """Record what the driver returned: from now on the host can be reached."""
         with self._database.write() as db:

@@ -22,7 +22,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS instances (
     id TEXT PRIMARY KEY, token TEXT NOT NULL UNIQUE, store TEXT NOT NULL, machine TEXT NOT NULL, region TEXT NOT NULL,
     size INTEGER NOT NULL, authorized_key TEXT NOT NULL, host_key TEXT NOT NULL, running INTEGER NOT NULL,
-    address TEXT NOT NULL, ready_at REAL NOT NULL);
+    address TEXT NOT NULL, ready_at REAL NOT NULL, networks TEXT NOT NULL DEFAULT '');
 CREATE TABLE IF NOT EXISTS calls (number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, pid INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS faults (name TEXT NOT NULL, countdown INTEGER NOT NULL, kind TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -49,6 +49,8 @@ class CloudInstance:
     host_key: str
     state: str  # pending, running, stopped
     address: str
+    size: int
+    networks: tuple[str, ...]  # that were let in
 
 
 class MemoryCloud:
@@ -79,7 +81,7 @@ class MemoryCloud:
                 raise CloudError("capacity", f"no capacity in {region}")
             made = f"mem-{uuid.uuid4().hex[:12]}"
             db.execute(
-                "INSERT INTO instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)",
+                "INSERT INTO instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, '')",
                 (made, token, store, machine, region, size, authorized_key, host_key, *self._fresh(db)),
             )
             return _described(db.execute("SELECT * FROM instances WHERE id = ?", (made,)).fetchone())
@@ -108,6 +110,20 @@ class MemoryCloud:
         with self._call("stop") as db:
             self._row(db, id)
             db.execute("UPDATE instances SET running = 0, address = '' WHERE id = ?", (id,))
+
+    def allow(self, id: str, networks: list[str]) -> list[str]:
+        """Let networks reach an instance, beside those that do."""
+        with self._call("allow") as db:
+            there = set(self._row(db, id)["networks"].split())
+            db.execute("UPDATE instances SET networks = ? WHERE id = ?", (" ".join(sorted(there | set(networks))), id))
+            return networks
+
+    def resize(self, id: str, size: int) -> None:
+        """Give a stopped instance another size."""
+        with self._call("resize") as db:
+            if self._row(db, id)["running"]:
+                raise CloudError("invalid", f"{id} is running")
+            db.execute("UPDATE instances SET size = ? WHERE id = ?", (size, id))
 
     def terminate(self, id: str) -> None:
         """Remove an instance."""
@@ -217,8 +233,8 @@ class MemoryCloud:
 
 def _described(row: sqlite3.Row) -> CloudInstance:
     state = "stopped" if not row["running"] else "running" if row["ready_at"] <= time.time() else "pending"
-    kept = {name: row[name] for name in ("id", "token", "store", "machine", "region", "host_key", "address")}
-    return CloudInstance(state=state, **kept)
+    kept = {name: row[name] for name in ("id", "token", "store", "machine", "region", "host_key", "address", "size")}
+    return CloudInstance(state=state, networks=tuple(row["networks"].split()), **kept)
 
 
 def _die(kinds: list[str], kind: str) -> None:

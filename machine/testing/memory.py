@@ -23,6 +23,7 @@ from machine.trust.sshkeys import new_private_key, public_line
 CLOUD_VARIABLE = "MEMORY_CLOUD"  # the directory of the cloud
 KEY_VARIABLE = "MEMORY_API_KEY"
 DEFAULT_PROJECT = "main"
+HERE = "127.0.0.1/32"  # where the operator is
 SSH_PORT = 1  # nobody listens there, also where an SSH server listens on every address of 127.0.0.0/8
 
 # What is recorded before the provider has said an id: the instance, if there is one, carries this token.
@@ -59,7 +60,9 @@ class MemoryDriver:
 
     name: ClassVar[str] = "memory"
     summary: ClassVar[str] = "records at a cloud in a file, for tests"
-    capabilities: ClassVar[Capabilities] = Capabilities(stop=True, restart=True, inject_host_key=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        stop=True, restart=True, firewall=True, resize=("size",), inject_host_key=True
+    )
     Options: ClassVar[type] = MemoryOptions
 
     def __init__(self, cloud: Path | None = None) -> None:
@@ -133,6 +136,16 @@ class MemoryDriver:
     def kill(self, instance: Instance, record: Recorder) -> None:
         """Nothing runs in it that could be shut down in order."""
         self.stop(instance, record)
+
+    def allow(self, instance: Instance, networks: Sequence[str], record: Recorder) -> list[str]:
+        """Let networks in."""
+        with _mapped("open"):
+            return self._cloud().allow(instance.id, list(networks) or [HERE])
+
+    def resize(self, instance: Instance, options: MemoryOptions, changed: Sequence[str], record: Recorder) -> None:
+        """Give it another number of processors."""
+        with _mapped("resize"):
+            self._cloud().resize(instance.id, options.size)
 
     def remove(self, id: str, data: Mapping[str, Any], record: Recorder) -> None:
         """Remove it, by its id or by the token that was recorded before it had one."""

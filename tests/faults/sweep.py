@@ -50,6 +50,8 @@ CASES = {
     "upgrade": Case("upgrade web", (MEMORY,)),
     "upgrade-stopped": Case("upgrade web", (MEMORY, "stop web")),
     "regenerate-certs": Case("regenerate-certs -f --client-certs web", (MEMORY,)),
+    "allow": Case("allow web", (MEMORY,)),
+    "resize": Case("resize web --memory-size 2", (MEMORY, "stop web")),
     "rm": Case("rm -y web", (MEMORY,)),
     "create-given-host": Case(GENERIC, again="create web"),
     "restart-given-host": Case("restart web", (GENERIC,)),

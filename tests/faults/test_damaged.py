@@ -22,6 +22,7 @@ ARGUMENTS = {
     "ls": "",
     "mount": "web:/data HOME/data",
     "regenerate-certs": "-f web",
+    "resize": "web --memory-size 2",
     "rm": "-y web",
     "scp": "web:/data HOME/data",
 }

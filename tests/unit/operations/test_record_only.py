@@ -210,3 +210,29 @@ def test_a_roll_back_that_fails_keeps_the_record_and_says_so(command: Command, c
     assert "did not remove" in said
     assert "pymachine rm" in said
     assert command("ls", "-q").split() == ["m1"]
+
+
+def test_allow_lets_this_computer_in_and_a_network_that_is_said(command: Command, cloud: MemoryCloud) -> None:
+    command(*CREATE, code=1)
+    assert "lets you in" in command("allow", "m1")
+    command("allow", "m1", "--cidr", "203.0.113.0/24")
+    (made,) = cloud.instances()
+    assert made.networks == ("127.0.0.1/32", "203.0.113.0/24")
+    assert "'everybody' is not a network" in command("allow", "m1", "--cidr", "everybody", code=1)
+
+
+def test_a_driver_without_a_firewall_says_where_to_do_it(command: Command) -> None:
+    command("create", "-d", "none", "--url", "tcp://127.0.0.1:1", "plain")
+    assert "has no say" in command("allow", "plain", code=1)
+
+
+def test_a_machine_that_was_not_finished_is_not_resized(command: Command) -> None:
+    command(*CREATE, code=1)
+    assert "not finished" in command("resize", "m1", "--memory-size", "4", code=1)
+
+
+def test_resize_says_what_can_be_changed(command: Command) -> None:
+    command("create", "-d", "none", "--url", "tcp://127.0.0.1:1", "plain")
+    assert "cannot resize" in command("resize", "plain", code=1)
+    command(*CREATE, code=1)
+    assert "--memory-size" in command("resize", "m1", code=1)
