@@ -18,16 +18,20 @@ def run(argv: list[str] | None = None) -> int:
     from machine.errors import PymachineError
     from machine.program import name
 
+    command = None
     try:
         if "_PYMACHINE_COMPLETE" in os.environ:  # click's own completion; what the hot path could not answer
             main.main(args=argv, prog_name="pymachine", standalone_mode=False)
         # Not `main.main`: that ends the process itself when the reader of a pipe is gone, and says 1.
         with main.make_context(name(), list(sys.argv[1:] if argv is None else argv)) as context:
-            result = main.invoke(context)
+            try:
+                result = main.invoke(context)
+            finally:
+                command = context.invoked_subcommand
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except PymachineError as error:
-        return show_error(error)
+        return show_error(error, command)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return 0

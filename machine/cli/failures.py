@@ -7,12 +7,16 @@ import difflib
 import click
 
 from machine.compat.words import renamed, worded
-from machine.errors import PymachineError
+from machine.errors import PreCheckFailed, PymachineError
 from machine.program import is_drop_in
 
 
-def show_error(error: PymachineError) -> int:
-    """Print an error of ours to stderr; returns its exit code."""
+def show_error(error: PymachineError, command: str | None = None) -> int:
+    """Print an error of ours to stderr; returns its exit code.
+
+    Args:
+        command: whose error it is; left out: that which runs.
+    """
     from machine.operations.log import redacted
 
     where = "".join(f"{part}: " for part in (error.machine, error.step) if part)
@@ -30,6 +34,9 @@ def show_error(error: PymachineError) -> int:
         lines.append(f"  log:   {error.log}")
     text = redacted("\n".join(lines))  # what a host or a provider said may hold a password
     click.echo(renamed(text) if is_drop_in() else text, err=True)
+    if is_drop_in() and isinstance(error, PreCheckFailed):  # docker-machine's 3 is create's alone
+        context = click.get_current_context(silent=True)
+        return error.exit_code if (command or (context and context.info_name)) == "create" else 1
     return error.exit_code
 
 

@@ -31,7 +31,7 @@ def command(directory: str, names: tuple[str, ...], force: bool, yes: bool, keep
     from machine.cli.progress import shown
     from machine.compat import words
     from machine.errors import Cancelled, PymachineError
-    from machine.operations.absent import driver_of
+    from machine.operations.absent import any_driver_of, driver_of
     from machine.operations.operation import Settings
     from machine.operations.remove import remove
     from machine.program import is_drop_in
@@ -58,7 +58,7 @@ def command(directory: str, names: tuple[str, ...], force: bool, yes: bool, keep
             try:
                 with cancelled_by_signals() as cancellation, shown() as emit:
                     settings = Settings(emit=emit, ask_passphrase=ask_passphrase, cancellation=cancellation)
-                    driver = driver_of(store, machine)
+                    driver = (any_driver_of if force else driver_of)(store, machine)
                     complete = remove(store, machine, driver, settings, force=force, keep_agent=keep_agent)
             except Cancelled:
                 raise

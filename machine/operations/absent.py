@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from machine.driver import Capabilities, Driver, Found, HostIdentity, Recorder, load_driver
-from machine.errors import DriverError, UnknownDriver
+from machine.errors import DriverError, PreCheckFailed, UnknownDriver
 from machine.model import Instance, Machine, Observation, Spec, State
 from machine.operations.account import account_of, sign_in
 from machine.store.store import Store
@@ -20,6 +20,14 @@ def driver_of(store: Store, machine: Machine) -> Driver:
         PreCheckFailed: it is installed and cannot be imported.
     """
     return sign_in(driver_or_stand_in(machine.spec.driver), account_of(store, machine))
+
+
+def any_driver_of(store: Store, machine: Machine) -> Driver:
+    """The same for who forgets a machine whatever happens: one that cannot be imported has a stand-in, too."""
+    try:
+        return driver_of(store, machine)
+    except PreCheckFailed as error:
+        return cast(Driver, AbsentDriver(machine.spec.driver, why=str(error)))
 
 
 def driver_or_stand_in(name: str) -> Driver:
@@ -40,8 +48,9 @@ class AbsentDriver:
     class Options:
         """None."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, why: str = "") -> None:
         self.name = name
+        self._why = why or f"the driver {name} is not available in this version"
 
     def check(self, spec: Spec, options: Any, identity: HostIdentity) -> dict[str, Any]:
         """Refused."""
@@ -81,4 +90,4 @@ class AbsentDriver:
 
     def error(self, verb: str, hint: str = "do it where the provider is managed") -> DriverError:
         """What is answered instead of doing something."""
-        return DriverError(f"cannot {verb}: the driver {self.name} is not available in this version", hint=hint)
+        return DriverError(f"cannot {verb}: {self._why}", hint=hint)

@@ -116,7 +116,7 @@ def test_a_pre_check_that_fails_exits_3_and_leaves_nothing(program: Program, hos
     assert said.code == 3
     both = {
         "docker-machine": 'Error with pre-create check: "the memory cloud refuses"',
-        "pymachine": "Error: the memory cloud refuses",
+        "pymachine": "Error: web: the memory cloud refuses",
     }
     assert first(said) == program.expects(both)
     assert nothing_made(store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.metadata import EntryPoint
 
 import pytest
 
@@ -131,3 +132,19 @@ def test_a_stopped_machine_is_removed(program: Program, two: Hosts, store: Store
     program("stop", "web")
     assert program("rm", "-y", "web").code == 0
     assert two.states() == {"db": "running"}
+
+
+def test_force_forgets_a_machine_whose_driver_cannot_be_loaded(
+    program: Program, two: Hosts, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = EntryPoint("memory", "no_such_module:Driver", "pymachine.drivers")
+    monkeypatch.setattr("machine.driver._entry_points", lambda: [broken])
+    said = program("rm", "-y", "web")
+    assert said.code == program.expects({"docker-machine": 1, "pymachine": 3})
+    assert store.machines.names() == ["db", "web"]
+    said = program("rm", "-f", "web")
+    assert said.code == program.expects({"docker-machine": 0, "pymachine": 1})
+    assert "the driver memory cannot be loaded" in said.out + said.err
+    assert store.machines.names() == ["db"]
+    assert [each.machine for each in store.orphans.all()] == ["web"]
+    assert two.states() == {"web": "running", "db": "running"}

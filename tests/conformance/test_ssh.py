@@ -87,3 +87,12 @@ def test_help_alone_is_ours(program: Program, programs: Programs, default: Machi
     said = program("ssh", flag)
     assert said.code == 0
     assert f"Usage: {program.name} ssh" in said.out
+
+
+def test_without_a_program_of_that_name_it_says_what_is_missing(
+    program: Program, default: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    said = program("ssh", "default")
+    assert said.code == program.expects({"docker-machine": 1, "pymachine": 3})  # docker-machine's 3 is create's alone
+    assert "there is no ssh on the PATH" in said.err
