@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any
 
@@ -59,6 +59,18 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Offering:
+    """What a provider bills an instance as, in its own words: all that its price depends on. Empty: not said."""
+
+    type: str = ""  # t3.micro
+    region: str = ""
+    zone: str = ""
+    market: str = ""  # on-demand, spot
+    tenancy: str = ""
+    system: str = ""  # where what runs in it is billed with it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
     """What a provider made, or the host that was given."""
 
@@ -73,6 +85,14 @@ class Instance:
         """Where SSH and the endpoint are; IPv6 without brackets."""
         return self.access.address or self.access.host
 
+    @property
+    def offering(self) -> Offering | None:
+        """What it was billed as when it was made or started last: a driver may keep that as ``data["offering"]``."""
+        said = self.data.get("offering")
+        if not isinstance(said, Mapping):
+            return None
+        return Offering(**{each.name: str(said[each.name]) for each in fields(Offering) if each.name in said})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
@@ -81,6 +101,7 @@ class Observation:
     state: State
     address: str | None = None  # None: the provider does not say, or the machine has none
     detail: str = ""  # one line, for people
+    offering: Offering | None = None  # what it is billed as now; None: the provider does not say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +132,9 @@ class Spec:
     engine: EngineSpec = field(default_factory=EngineSpec)
     tls_san: tuple[str, ...] = ()  # further names and addresses for the server's certificate
     host_key_policy: str = "first-use"  # or "strict"
+    labels: Mapping[str, str] = field(default_factory=dict)  # the operator's own words, to choose machines by
+    fleet: str = ""  # the fleet that made it and may change it; empty: made by hand
+    group: str = ""  # in that fleet
     join: bool = False  # use a host together with the store that owns it
     sources: Mapping[str, str] = field(default_factory=dict)  # option -> the flag, variable or file that said it
 
@@ -152,6 +176,8 @@ class Machine:
     port: int | None = None  # of the endpoint, on the host
     error: str | None = None  # one line: why the last operation failed
     account: Mapping[str, Any] = field(default_factory=dict)  # whom its driver asks about it; no secret
+    # What a fleet has done on the host beyond our own: {"files": {target: digest}, "commands": {text: digest}}.
+    applied: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def url(self) -> str:

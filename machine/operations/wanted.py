@@ -37,6 +37,9 @@ def wanted(
     host_key_policy: str | None = None,
     engine: Mapping[str, Any] = MappingProxyType({}),
     join: bool = False,
+    labels: Mapping[str, str] = MappingProxyType({}),
+    fleet: str = "",
+    group: str = "",
     environ: Mapping[str, str] = os.environ,
 ) -> Wanted:
     """Build the spec of a machine.
@@ -47,6 +50,8 @@ def wanted(
         host_key_policy: None: the configuration's, else "first-use".
         engine: the fields of `EngineSpec` that were said explicitly.
         join: use a host together with the store that owns it.
+        labels: the operator's own words.
+        fleet, group: of the fleet that makes it; empty: made by hand.
 
     Raises:
         UsageError: a value that cannot be meant; it names where it was said.
@@ -73,6 +78,9 @@ def wanted(
         tls_san=tuple(check_san(str(each)) for each in names),
         host_key_policy=policy,
         join=join,
+        labels=dict(labels),
+        fleet=fleet,
+        group=group,
         sources=sources,
     )
     return Wanted(spec, resolved.options, resolved.sources)

@@ -181,6 +181,12 @@ class Journal:
             fenced(db, entry, "heartbeat = ?", time.time())
             db.execute("UPDATE machines SET spec = ? WHERE id = ?", (machines.dump_spec(spec), entry.machine))
 
+    def record_applied(self, entry: Entry, applied: Mapping[str, Any]) -> None:
+        """Record what was done on the host for a fleet, as it stands after this."""
+        with self._database.write() as db:
+            fenced(db, entry, "heartbeat = ?", time.time())
+            db.execute("UPDATE machines SET applied = ? WHERE id = ?", (json.dumps(dict(applied)), entry.machine))
+
     def record_instance(self, entry: Entry, instance: Instance) -> None:
         """Record what the driver returned: from now on the host can be reached."""
         with self._database.write() as db:
@@ -317,6 +323,8 @@ def _refuse_other_options(row: sqlite3.Row, spec: Spec) -> None:
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
     found = []
     for key in sorted({*old, *new} - {"sources"}):  # the same thing said in another place is the same thing
+        if key not in old:
+            continue  # recorded by a pymachine that did not know of it
         before, after = old.get(key), new.get(key)
         if isinstance(before, dict) and isinstance(after, dict):
             found += _differences(before, after, f"{prefix}{key}.")

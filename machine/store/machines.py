@@ -51,8 +51,11 @@ class Machines:
         """The names alone."""
         return [row["name"] for row in self._database.read("SELECT name FROM machines ORDER BY name")]
 
-    def record_observed(self, *seen: tuple[Machine, State]) -> None:
+    def record_observed(self, *seen: tuple[Machine, State], why: Mapping[int, str] | None = None) -> None:
         """Record states that were seen, but those that an operation has recorded since the machine was read.
+
+        Args:
+            why: what the provider said of one that is over, by the machine's id; it stands where an error would.
 
         Raises:
             StoreError: the store cannot be written now; who only looks does not wait for who writes.
@@ -60,8 +63,8 @@ class Machines:
         at = time.time()
         with self._database.write(patience=_LOOKING_SECONDS) as db:
             db.executemany(
-                "UPDATE machines SET state = ?, state_at = ? WHERE id = ? AND state_at = ?",
-                [(state.value, at, machine.id, machine.state_at) for machine, state in seen],
+                "UPDATE machines SET state = ?, state_at = ?, error = coalesce(?, error) WHERE id = ? AND state_at = ?",
+                [(state.value, at, (why or {}).get(machine.id), machine.id, machine.state_at) for machine, state in seen],
             )
 
 
@@ -113,4 +116,5 @@ def _machine(row: sqlite3.Row) -> Machine:
         port=row["port"],
         error=row["error"],
         account=json.loads(row["account"]),
+        applied=json.loads(row["applied"]),
     )

@@ -125,10 +125,15 @@ def _accounts_and_notes(db: sqlite3.Connection) -> None:
     )
 
 
+def _what_fleets_did(db: sqlite3.Connection) -> None:
+    db.execute("ALTER TABLE machines ADD COLUMN applied TEXT NOT NULL DEFAULT '{}'")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _first_tables,
     _cancelling_and_drivers_of_operations,
     _route_to_the_endpoint,
     _accounts_and_notes,
+    _what_fleets_did,
 )
 VERSION = len(MIGRATIONS)
