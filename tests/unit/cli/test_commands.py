@@ -74,7 +74,19 @@ def test_the_help_lists_every_command_with_what_it_does(say: Say) -> None:
 def test_every_file_of_a_command_is_a_command() -> None:
     from machine import cli
 
-    helpers = {"__init__", "__main__", "context", "driverflags", "engineflags", "failures", "main", "making", "oldflags", "progress", "several"}
+    helpers = {
+        "__init__",
+        "__main__",
+        "context",
+        "driverflags",
+        "engineflags",
+        "failures",
+        "main",
+        "making",
+        "oldflags",
+        "progress",
+        "several",
+    }
     helpers.add("usable")
     files = {path.stem for path in Path(str(cli.__file__)).parent.glob("*.py")}
     assert {name.replace("_", "-") for name in files - helpers} == set(_COMMANDS)
