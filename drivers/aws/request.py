@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from machine.driver import HostIdentity, Notes
 from machine.drivers.aws.account import Account
+from machine.drivers.aws.baking import is_baked
 from machine.drivers.aws.group import rules
 from machine.drivers.aws.images import Image, find_image
 from machine.drivers.aws.instancetypes import find_type
@@ -68,7 +70,14 @@ def resolve_request(
     template, from_template = launch_template(account, options.launch_template) if options.launch_template else ({}, {})
     kind = find_type(account, notes, options.instance_type or from_template.get("InstanceType") or DEFAULT_TYPE)
     ami = options.ami or (from_template.get("ImageId") if not options.image else None)
-    image = find_image(account, notes, image=options.image or DEFAULT_IMAGE, ami=ami, architecture=kind.architecture)
+    image = find_image(
+        account,
+        notes,
+        image=options.image or DEFAULT_IMAGE,
+        ami=ami,
+        architecture=kind.architecture,
+        store=identity.store,
+    )
     subnets = find_subnets(account, notes, who, subnet=options.subnet_id, vpc=options.vpc_id, zone=options.zone)
     if options.ipv6 and not all(each.ipv6 for each in subnets):
         raise PreCheckFailed(
@@ -135,11 +144,16 @@ def _user_data(spec: Spec, options: AwsOptions, identity: HostIdentity) -> dict[
     wanted = {
         "hostname": spec.name,
         "authorized_key": identity.authorized_key,
-        "engine_early": wants_default_engine(spec.engine) and options.ami != "baked",
+        # Where the way out leads through a proxy, the host knows of it when the agent comes, and not before.
+        "engine_early": wants_default_engine(spec.engine) and not _proxied() and not is_baked(options.ami),
         "file": path,
     }
     user_data_of({"user_data": wanted}, new_private_key())  # with another key of the same size: it can be made
     return wanted
+
+
+def _proxied() -> bool:
+    return any(os.environ.get(name) or os.environ.get(name.upper()) for name in ("http_proxy", "https_proxy"))
 
 
 def _read(path: str) -> bytes:
