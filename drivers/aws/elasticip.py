@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -10,10 +11,10 @@ from botocore.exceptions import ClientError
 from machine.driver import Recorder
 from machine.drivers.aws import marks
 from machine.drivers.aws.account import Account
-from machine.drivers.aws.errors import NOT_FOUND, THROTTLED, UNKNOWN_OUTCOME, code_of
-from machine.drivers.aws.group import pause
+from machine.drivers.aws.errors import NOT_FOUND, code_of
+from machine.drivers.aws.insisting import insist
 
-_TRIES = 4
+_NOT_YET = ("InvalidInstanceID.NotFound", "InvalidAllocationID.NotFound", "IncorrectInstanceState", "InvalidInstanceID")
 
 
 def ensure_address(account: Account, request: Mapping[str, Any], token: str, record: Recorder, *, look: bool) -> str:
@@ -22,25 +23,19 @@ def ensure_address(account: Account, request: Mapping[str, Any], token: str, rec
     Returns:
         The id of its allocation.
     """
-    found = find_address(account, token) if look else None
-    for turn in range(_TRIES):
-        if found is not None:
-            break
-        record.check("an Elastic IP")
-        try:
-            found = account.effects().allocate_address(
-                Domain="vpc", TagSpecifications=marks.specification(request, token, "elastic-ip")
-            )["AllocationId"]
-        except UNKNOWN_OUTCOME:
-            if turn + 1 == _TRIES:
-                raise
-            found = find_address(account, token)
-        except ClientError as error:
-            if code_of(error) not in THROTTLED or turn + 1 == _TRIES:
-                raise
-            pause(record, 2.0**turn, "an Elastic IP")
-    assert found is not None  # noqa: S101 - else it has raised
-    return found
+    make = partial(
+        account.effects().allocate_address,
+        Domain="vpc",
+        TagSpecifications=marks.specification(request, token, "elastic-ip"),
+    )
+
+    def allocate() -> str:
+        return str(make()["AllocationId"])
+
+    def find() -> str | None:
+        return find_address(account, token)
+
+    return (find() if look else None) or insist(record, "allocate an Elastic IP", allocate, found=find)
 
 
 def associate(account: Account, allocation: str, instance: str, record: Recorder) -> str:
@@ -49,39 +44,23 @@ def associate(account: Account, allocation: str, instance: str, record: Recorder
     Returns:
         The address.
     """
-    for turn in range(_TRIES):
-        record.check("an Elastic IP")
-        try:
-            account.effects().associate_address(AllocationId=allocation, InstanceId=instance, AllowReassociation=True)
-            break
-        except UNKNOWN_OUTCOME:
-            if turn + 1 == _TRIES:
-                raise
-        except ClientError as error:
-            if code_of(error) not in THROTTLED or turn + 1 == _TRIES:
-                raise
-            pause(record, 2.0**turn, "an Elastic IP")
+    act = partial(
+        account.effects().associate_address, AllocationId=allocation, InstanceId=instance, AllowReassociation=True
+    )
+    # Not every part of EC2 knows a new instance or address at once.
+    insist(record, f"give {instance} its Elastic IP", act, again=_NOT_YET)
     addresses = account.reads().describe_addresses(AllocationIds=[allocation])["Addresses"]
     return str(addresses[0]["PublicIp"])
 
 
 def release(account: Account, allocation: str, record: Recorder) -> None:
     """Release an address; already released is success."""
-    for turn in range(_TRIES):
-        record.check("an Elastic IP to be released")
-        try:
-            account.effects().release_address(AllocationId=allocation)
-        except UNKNOWN_OUTCOME:
-            if turn + 1 == _TRIES:
-                raise
-        except ClientError as error:
-            if code_of(error) in NOT_FOUND:
-                return
-            if code_of(error) not in THROTTLED | {"InvalidIPAddress.InUse"} or turn + 1 == _TRIES:
-                raise
-            pause(record, 2.0**turn, "an Elastic IP to be released")
-        else:
-            return
+    act = partial(account.effects().release_address, AllocationId=allocation)
+    try:
+        insist(record, f"release {allocation}", act, again=("InvalidIPAddress.InUse",))
+    except ClientError as error:
+        if code_of(error) not in NOT_FOUND:
+            raise
 
 
 def find_address(account: Account, token: str) -> str | None:

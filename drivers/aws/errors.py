@@ -17,6 +17,8 @@ UNKNOWN_OUTCOME = (boto.ConnectionError, boto.HTTPClientError)
 THROTTLED = frozenset(
     {"RequestLimitExceeded", "Throttling", "ThrottlingException", "EC2ThrottledException", "TooManyRequestsException"}
 )
+# The service is in trouble: whether there was an effect is not said either.
+TROUBLED = frozenset({"InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable"})
 # Another market, zone or type may have what this one has not.
 NO_CAPACITY = frozenset(
     {
@@ -73,6 +75,11 @@ _HINTS = {
 def code_of(error: BaseException) -> str:
     """The service's own code of an error; empty where it is not the service's."""
     return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
+
+
+def refused(error: BaseException | None) -> bool:
+    """Whether the service has said that it did nothing: not a lost reply, and not trouble of its own."""
+    return isinstance(error, ClientError) and code_of(error) not in TROUBLED
 
 
 def message_of(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -16,12 +17,13 @@ from botocore.exceptions import ClientError
 from machine.driver import Recorder
 from machine.drivers.aws import marks
 from machine.drivers.aws.account import Account
-from machine.drivers.aws.errors import NOT_FOUND, THROTTLED, UNKNOWN_OUTCOME, code_of
+from machine.drivers.aws.errors import NOT_FOUND, code_of
+from machine.drivers.aws.insisting import insist, pause
 from machine.drivers.aws.options import port_range
 
 SSH, ENDPOINT, ENDPOINT_BESIDE = 22, 2376, 2378
-_TRIES = 4
 _TURN = 1.0  # seconds between looks at a group that is still in use
+_FREE = 120.0  # seconds until a group is free that nothing known uses: an interface that goes is slow at times
 
 
 def rules(networks: Iterable[str], open_ports: Iterable[str], *, ipv6: bool) -> list[dict[str, Any]]:
@@ -43,7 +45,7 @@ def rules(networks: Iterable[str], open_ports: Iterable[str], *, ipv6: bool) -> 
 
 
 def ensure_group(account: Account, request: Mapping[str, Any], token: str, record: Recorder, *, look: bool) -> str:
-    """Make the machine's group, or find the one that was made under this token, with its rules.
+    """Make the machine's group, or find the one that was made under this token; `authorize` opens it.
 
     Args:
         look: an earlier attempt may have made it.
@@ -52,32 +54,26 @@ def ensure_group(account: Account, request: Mapping[str, Any], token: str, recor
         Its id.
     """
     wanted = request["group"]
-    found = _find(account, token) if look else None
-    for turn in range(_TRIES):
-        if found is not None:
-            break
-        record.check("a security group")
+
+    def make() -> str:
         try:
-            found = account.effects().create_security_group(
+            made = account.effects().create_security_group(
                 GroupName=wanted["name"].format(token=token[:12]),
                 Description=f"pymachine machine {request['machine']}",
                 VpcId=wanted["vpc"],
                 TagSpecifications=marks.specification(request, token, "security-group"),
-            )["GroupId"]
-        except UNKNOWN_OUTCOME:
-            if turn + 1 == _TRIES:
-                raise
-            found = _find(account, token)
+            )
         except ClientError as error:
-            if code_of(error) == "InvalidGroup.Duplicate":  # its name has our token: the reply to us was lost
-                found = _find(account, token)
-            elif code_of(error) not in THROTTLED or turn + 1 == _TRIES:
+            there = find_group(account, token) if code_of(error) == "InvalidGroup.Duplicate" else None
+            if there is None:
                 raise
-            else:
-                pause(record, 2.0**turn, "a security group")
-    assert found is not None  # noqa: S101 - else it has raised
-    authorize(account, found, wanted["rules"], record)
-    return found
+            return there  # its name has our token: a reply to us was lost
+        return str(made["GroupId"])
+
+    def find() -> str | None:
+        return find_group(account, token)
+
+    return (find() if look else None) or insist(record, "make a security group", make, found=find)
 
 
 def authorize(account: Account, group: str, wanted: Sequence[Mapping[str, Any]], record: Recorder) -> bool:
@@ -88,60 +84,41 @@ def authorize(account: Account, group: str, wanted: Sequence[Mapping[str, Any]],
     """
     if not wanted:
         return False
-    for turn in range(_TRIES):
-        record.check("a rule of a security group")
-        try:
-            account.effects().authorize_security_group_ingress(GroupId=group, IpPermissions=list(wanted))
-        except UNKNOWN_OUTCOME:  # the same rule twice is refused as a duplicate: to repeat is safe
-            if turn + 1 == _TRIES:
-                raise
-        except ClientError as error:
-            code = code_of(error)
-            if code == "InvalidPermission.Duplicate":
-                # One of several is enough for that, and then none of them was added.
-                return _one_by_one(account, group, wanted, record)
-            if code not in THROTTLED | {"InvalidGroup.NotFound"} or turn + 1 == _TRIES:
-                raise  # a group can take a moment until every part of EC2 knows it
-            pause(record, 2.0**turn, "a rule of a security group")
-        else:
-            return True
-    return False
+    try:
+        _let_in(account, group, wanted, record)
+    except ClientError as error:
+        if code_of(error) != "InvalidPermission.Duplicate":
+            raise
+        # One of several is enough for that, and then none of them was added.
+        return _one_by_one(account, group, wanted, record)
+    return True
 
 
-def delete_group(account: Account, group: str, record: Recorder) -> None:
+def delete_group(account: Account, group: str, record: Recorder, *, patience: float = _FREE) -> None:
     """Delete a group; already gone is success. One that is in use by something that is going is waited for.
+
+    Args:
+        patience: seconds to wait for it to be free, where nothing that stays is known to use it.
 
     Raises:
         ClientError: it stays in use, or another refusal.
     """
-    turn = 0
+    delete = partial(account.effects().delete_security_group, GroupId=group)
+    until = time.monotonic() + patience
     while True:
-        record.check(f"the security group {group} to be free")
         try:
-            account.effects().delete_security_group(GroupId=group)
-        except UNKNOWN_OUTCOME:
-            turn += 1
-            if turn >= _TRIES:
-                raise
+            insist(record, f"delete {group}", delete)
         except ClientError as error:
             code = code_of(error)
             if code in NOT_FOUND:
                 return
-            if code not in THROTTLED | {"DependencyViolation", "InvalidGroup.InUse"}:
+            if code not in ("DependencyViolation", "InvalidGroup.InUse"):
                 raise
-            if code == "DependencyViolation" and _users(account, group):
+            if time.monotonic() > until or _users(account, group):
                 raise
             pause(record, _TURN, f"the security group {group} to be free")
         else:
             return
-
-
-def pause(record: Recorder, seconds: float, waiting_for: str) -> None:
-    """Wait, and stop waiting when it is time to."""
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        record.check(waiting_for)
-        time.sleep(min(left, 0.2))
 
 
 def _rule(first: int, last: int, protocol: str, networks: Iterable[str], why: str) -> dict[str, Any]:
@@ -154,17 +131,20 @@ def _rule(first: int, last: int, protocol: str, networks: Iterable[str], why: st
     return rule
 
 
+def _let_in(account: Account, group: str, wanted: Sequence[Mapping[str, Any]], record: Recorder) -> None:
+    # The same rule twice is refused as a duplicate: to repeat is safe. Not every part of EC2 knows a new group at once.
+    act = partial(account.effects().authorize_security_group_ingress, GroupId=group, IpPermissions=list(wanted))
+    insist(record, "let the operator in", act, again=("InvalidGroup.NotFound",))
+
+
 def _one_by_one(account: Account, group: str, wanted: Sequence[Mapping[str, Any]], record: Recorder) -> bool:
     new = False
     for rule in wanted:
         for kind in ("IpRanges", "Ipv6Ranges"):
             for each in rule.get(kind, ()):
-                record.check("a rule of a security group")
                 single = {key: value for key, value in rule.items() if key not in ("IpRanges", "Ipv6Ranges")}
                 try:
-                    account.effects().authorize_security_group_ingress(
-                        GroupId=group, IpPermissions=[{**single, kind: [each]}]
-                    )
+                    _let_in(account, group, [{**single, kind: [each]}], record)
                     new = True
                 except ClientError as error:
                     if code_of(error) != "InvalidPermission.Duplicate":
@@ -172,7 +152,8 @@ def _one_by_one(account: Account, group: str, wanted: Sequence[Mapping[str, Any]
     return new
 
 
-def _find(account: Account, token: str) -> str | None:
+def find_group(account: Account, token: str) -> str | None:
+    """The group that carries this token."""
     groups = account.reads().describe_security_groups(Filters=marks.marked(marks.OPERATION, token))["SecurityGroups"]
     return str(groups[0]["GroupId"]) if groups else None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -15,14 +16,12 @@ from botocore.exceptions import ClientError
 from machine.driver import Recorder
 from machine.drivers.aws import marks
 from machine.drivers.aws.account import Account
-from machine.drivers.aws.errors import NO_CAPACITY, THROTTLED, UNKNOWN_OUTCOME, code_of, message_of
-from machine.drivers.aws.group import pause
+from machine.drivers.aws.errors import NO_CAPACITY, code_of, message_of
+from machine.drivers.aws.insisting import insist
+from machine.drivers.aws.instances import ENDED, describe
 from machine.errors import DriverError
 
-_AGAIN = THROTTLED | {"InternalError", "ServiceUnavailable", "Unavailable", "InvalidGroup.NotFound"}
-_TRIES = 8
 SPOT, ON_DEMAND = "spot", "on-demand"
-_LONGEST = 8.0  # seconds between two tries
 
 
 def attempt_token(token: str, number: int) -> str:
@@ -63,6 +62,13 @@ def launch(
             if code_of(error) == "IdempotentInstanceTerminated":  # made by this attempt, and ended since
                 number += 1
                 continue
+            if code_of(error) == "IdempotentParameterMismatch":
+                # Asked for in other words once: by another version of this code, or with a group that is gone.
+                there = _made(account, token, number)
+                if there is not None:
+                    return there
+                number += 1
+                continue
             if code_of(error) not in NO_CAPACITY:
                 raise
             refused.append(f"{_words(attempt)}: {message_of(error)}")
@@ -78,23 +84,18 @@ def launch(
         number, place = number + 1, place + 1
 
 
+def _made(account: Account, token: str, number: int) -> dict[str, Any] | None:
+    """What an attempt has made and is there."""
+    found = describe(account, [{"Name": "client-token", "Values": [attempt_token(token, number)]}])
+    return next((each for each in found if each["State"]["Name"] not in ENDED), None)
+
+
 def _run(account: Account, arguments: Mapping[str, Any], record: Recorder) -> dict[str, Any]:
-    """One attempt, until EC2 has said what became of it."""
-    turn = 0
-    while True:
-        record.check("EC2 to start an instance")
-        try:
-            made: dict[str, Any] = account.effects().run_instances(**arguments)["Instances"][0]
-            return made
-        except UNKNOWN_OUTCOME:  # it may have had its effect: the same token finds out
-            turn += 1
-            if turn >= _TRIES:
-                raise
-        except ClientError as error:
-            turn += 1
-            if code_of(error) not in _AGAIN or turn >= _TRIES:
-                raise
-        pause(record, min(0.5 * 2**turn, _LONGEST), "EC2 to start an instance")
+    """One attempt, until EC2 has said what became of it: under its token a repeat finds what the first has made."""
+    act = partial(account.effects().run_instances, **arguments)
+    # Not every part of EC2 knows a new group at once.
+    made: dict[str, Any] = insist(record, "start an instance", act, again=("InvalidGroup.NotFound",))["Instances"][0]
+    return made
 
 
 def run_arguments(

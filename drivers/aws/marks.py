@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+NAME = "aws"  # of the driver
 STORE, MACHINE, OPERATION = "pymachine:store", "pymachine:machine", "pymachine:operation"
 # What is recorded before EC2 has said an id: everything there is of it carries this token.
 BY_TOKEN = "token:"  # noqa: S105 - not a password

@@ -13,15 +13,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from machine.driver import Found, Recorder
 from machine.drivers.aws import elasticip, marks
 from machine.drivers.aws.account import Account
-from machine.drivers.aws.errors import NOT_FOUND, THROTTLED, UNKNOWN_OUTCOME, as_ours, code_of
-from machine.drivers.aws.group import delete_group, pause
+from machine.drivers.aws.errors import NOT_FOUND, as_ours, code_of
+from machine.drivers.aws.group import delete_group
+from machine.drivers.aws.insisting import insist, pause
 from machine.drivers.aws.instances import ENDED, Watch, by_id, describe
 from machine.errors import PymachineError
 
-NAME = "aws"
-_TRIES = 5
 # An instance may have been made a moment ago by a process that did not live to hear of it, and not be listed yet.
 _RECENT, _SETTLES = 60.0, 5.0  # seconds
+_UNPROTECT = "aws ec2 modify-instance-attribute --no-disable-api-termination"
 
 
 @dataclass(slots=True)
@@ -78,12 +78,14 @@ def _look(account: Account, token: str, id: str, data: Mapping[str, Any], record
     if token:
         filters = marks.marked(marks.OPERATION, token)
         found = describe(account, filters)
-        unsettled = data.get("attempted_at") and not any(each.startswith("i-") for each in ids)
         until = min(float(data.get("attempted_at") or 0) + _RECENT, time.time() + _SETTLES)
-        while unsettled and not found and time.time() < until:
+        while not found and not rest.instances and time.time() < until:
             pause(record, 1.0, "what was asked for to be listed")
             found = describe(account, filters)
         rest.instances |= {each["InstanceId"]: each["State"]["Name"] for each in found}
+        # Still not listed: to terminate it may succeed all the same, and if there is none it does no harm.
+        if not rest.instances and time.time() < float(data.get("attempted_at") or 0) + _RECENT:
+            rest.instances = {each: "not listed" for each in ids if each.startswith("i-")}
         ec2 = account.reads()
         rest.addresses += [each["AllocationId"] for each in ec2.describe_addresses(Filters=filters)["Addresses"]]
         rest.groups += [each["GroupId"] for each in ec2.describe_security_groups(Filters=filters)["SecurityGroups"]]
@@ -97,7 +99,7 @@ def _take_away(account: Account, watch: Watch, rest: _Rest, record: Recorder) ->
     for each, state in list(rest.instances.items()):
         if state not in ENDED:
             record.progress(f"terminating {each}")
-            _repeat(account, f"terminate {each}", record, partial(ec2.terminate_instances, InstanceIds=[each]))
+            _gone(account, f"terminate {each}", record, partial(ec2.terminate_instances, InstanceIds=[each]))
     for each in list(rest.instances):
         watch.wait_ended(each, record)
         del rest.instances[each]
@@ -107,10 +109,10 @@ def _take_away(account: Account, watch: Watch, rest: _Rest, record: Recorder) ->
         rest.addresses.remove(each)
     for each in list(rest.interfaces):
         delete = partial(ec2.delete_network_interface, NetworkInterfaceId=each)
-        _repeat(account, f"delete {each}", record, delete)
+        _gone(account, f"delete {each}", record, delete)
         rest.interfaces.remove(each)
     for each in list(rest.volumes):
-        _repeat(account, f"delete {each}", record, partial(ec2.delete_volume, VolumeId=each))
+        _gone(account, f"delete {each}", record, partial(ec2.delete_volume, VolumeId=each))
         rest.volumes.remove(each)
     for each in list(rest.groups):
         with account.errors(f"delete {each}"):
@@ -118,30 +120,20 @@ def _take_away(account: Account, watch: Watch, rest: _Rest, record: Recorder) ->
         rest.groups.remove(each)
 
 
-def _repeat(account: Account, doing: str, record: Recorder, act: Callable[[], Any]) -> None:
+def _gone(account: Account, doing: str, record: Recorder, act: Callable[[], Any]) -> None:
     """An effect that may be repeated; what is not there any more is success."""
-    for turn in range(_TRIES):
-        record.check(f"EC2 to {doing}")
-        try:
-            act()
-        except UNKNOWN_OUTCOME as error:
-            if turn + 1 == _TRIES:
-                raise as_ours(error, doing, profile=account.profile) from error
-        except ClientError as error:
-            if code_of(error) in NOT_FOUND or code_of(error).endswith(".NotFound"):
-                return
-            if code_of(error) == "OperationNotPermitted":
-                ours = as_ours(error, doing, profile=account.profile)
-                ours.hint = "it is protected; to take that off: aws ec2 modify-instance-attribute --instance-id ID"
-                ours.hint += " --no-disable-api-termination"
-                raise ours from error
-            if code_of(error) not in THROTTLED or turn + 1 == _TRIES:
-                raise as_ours(error, doing, profile=account.profile) from error
-        except BotoCoreError as error:
-            raise as_ours(error, doing, profile=account.profile) from error
-        else:
+    try:
+        insist(record, doing, act)
+    except ClientError as error:
+        if code_of(error) in NOT_FOUND or code_of(error).endswith(".NotFound"):
             return
-        pause(record, min(0.5 * 2**turn, 8.0), f"EC2 to {doing}")
+        ours = as_ours(error, doing, profile=account.profile)
+        if code_of(error) == "OperationNotPermitted":
+            ours.hint = f"it is protected; to take that off: {_UNPROTECT} --region {account.region} --instance-id"
+            ours.hint += f" {doing.rpartition(' ')[2]}"
+        raise ours from error
+    except BotoCoreError as error:
+        raise as_ours(error, doing, profile=account.profile) from error
 
 
 def find(account: Account, store: str) -> list[Found]:
@@ -169,7 +161,7 @@ def find(account: Account, store: str) -> list[Found]:
                 ]
     return [
         Found(
-            driver=NAME,
+            driver=marks.NAME,
             kind=kind,
             id=one,
             machine=marks.tag(each, marks.MACHINE),

@@ -225,7 +225,7 @@ class Operation:
             error.log = error.log or self.log_path
         if isinstance(error, OperationInProgress):
             return  # it is another's now
-        if isinstance(error, PymachineError) and (self.kind == "create" or error.hint is None):
+        if isinstance(error, PymachineError) and (self.kind in ("create", "remove") or error.hint is None):
             go_on = f"to go on: {command_to_go_on(self.kind, self.machine)}"
             if self.kind == "create":
                 go_on += f"; to clean up: pymachine rm {self.machine}"

@@ -52,9 +52,23 @@ def install() -> None:
 
 
 def quick() -> None:
-    """A child whose hosts are scripted, and that does not wait long for what may still be listed."""
-    from machine.drivers.aws import removal
+    """A child whose hosts are scripted, and that does not wait long: between tries, or for what may still be listed."""
+    from botocore.retries.adaptive import ClientRateLimiter
+    from botocore.retries.standard import ExponentialBackoff
+
+    from machine.drivers.aws import insisting, removal
 
     scripted.install()
-    assert removal._SETTLES > 0
-    removal._SETTLES = 0.3
+    assert removal._SETTLES > insisting._FIRST > 0
+    removal._SETTLES, insisting._FIRST = 0.3, 0.01
+    ExponentialBackoff.delay_amount = lambda self, context: 0.01
+    ClientRateLimiter.on_sending_request = lambda self, request, **_: None
+
+
+def watched_and_patient() -> None:
+    """A child whose calls are points, and that waits as long as the real one for what may still be listed."""
+    from machine.drivers.aws import removal
+
+    seconds = removal._SETTLES
+    install()
+    removal._SETTLES = seconds
