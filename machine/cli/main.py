@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
 import os
 
 import click
 
+from machine.cli.lazy import LazyGroup
 from machine.cli.oldflags import global_flags
 
 _COMMANDS = (
@@ -17,6 +16,7 @@ _COMMANDS = (
     "config",
     "create",
     "env",
+    "fleet",
     "gc",
     "help",
     "import",
@@ -42,32 +42,6 @@ _COMMANDS = (
     "use",
     "version",
 )
-
-
-class LazyGroup(click.Group):
-    """Finds a command in the module of its name."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, without importing one."""
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, imported now; None for an unknown name."""
-        if cmd_name not in _COMMANDS:
-            return None
-        module = importlib.import_module(f"machine.cli.{cmd_name.replace('-', '_')}")
-        command: click.Command = module.command
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Name the nearest command when one is mistyped."""
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            close = difflib.get_close_matches(args[0], _COMMANDS, n=1)
-            meant = f" Did you mean {close[0]}?" if close else ""
-            raise click.UsageError(f"No such command {args[0]!r}.{meant}", ctx)
-        return super().resolve_command(ctx, args)
 
 
 def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -96,7 +70,13 @@ def _refuse_docker_machines_own(directory: str) -> None:
         )
 
 
-@click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    names=_COMMANDS,
+    modules="machine.cli.",
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "-s",
     "--storage-path",

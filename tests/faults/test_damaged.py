@@ -26,7 +26,7 @@ ARGUMENTS = {
     "rm": "-y web",
     "scp": "web:/data HOME/data",
 }
-WITHOUT_STORE = {"cache", "help", "shell-init", "use"}
+WITHOUT_STORE = {"cache", "fleet", "help", "shell-init", "use"}
 
 
 def _garbage(path: Path) -> None:

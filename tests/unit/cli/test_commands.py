@@ -73,6 +73,7 @@ def test_the_help_lists_every_command_with_what_it_does(say: Say) -> None:
 
 def test_every_file_of_a_command_is_a_command() -> None:
     from machine import cli
+    from machine.cli import fleet
 
     helpers = {
         "__init__",
@@ -81,6 +82,8 @@ def test_every_file_of_a_command_is_a_command() -> None:
         "driverflags",
         "engineflags",
         "failures",
+        "fleetfile",
+        "lazy",
         "main",
         "making",
         "oldflags",
@@ -89,7 +92,9 @@ def test_every_file_of_a_command_is_a_command() -> None:
     }
     helpers.add("usable")
     files = {path.stem for path in Path(str(cli.__file__)).parent.glob("*.py")}
-    assert {name.replace("_", "-") for name in files - helpers} == set(_COMMANDS)
+    of_fleet = {name for name in files if name.startswith("fleet_")}
+    assert {name.replace("_", "-") for name in files - helpers - of_fleet} == set(_COMMANDS)
+    assert {name.removeprefix("fleet_").replace("_", "-") for name in of_fleet} == set(fleet.COMMANDS)
 
 
 def test_the_version_is_said_in_docker_machines_words(say: Say) -> None:
