@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from machine.driver import Driver
 from machine.errors import PymachineError
@@ -14,15 +14,22 @@ from machine.operations.converge import converge_host
 from machine.operations.hostconnection import connect_to_host
 from machine.operations.operation import Operation
 from machine.operations.route import find_route
+from machine.ssh.connection import Connection
 from machine.store.files import Files
 
+After = Callable[[Operation, Connection], None]
+"""What a caller adds on a host that is as wanted, as steps of the same operation, over the connection that is open."""
 
-def bring_up(op: Operation, driver: Driver, *, patient: bool, take_port: bool = False) -> Machine:
+
+def bring_up(
+    op: Operation, driver: Driver, *, patient: bool, take_port: bool = False, after: After | None = None
+) -> Machine:
     """Connect, converge, verify; each step changes only what is not as wanted.
 
     Args:
         patient: the host may still be booting.
         take_port: an engine that holds our port shall leave it.
+        after: called when the endpoint has answered; like every step it is repeated by who goes on.
 
     Raises:
         HostUnreachable, HostKeyRejected, LoginRefused, BootstrapFailed, EndpointUnverified.
@@ -51,6 +58,8 @@ def bring_up(op: Operation, driver: Driver, *, patient: bool, take_port: bool = 
                 f"port {machine.port} of {machine.address} cannot be reached from here, and works through SSH:"
                 f" keep a tunnel open with `pymachine tunnel {machine.name}`"
             )
+    if after is not None:
+        after(op, connection)
     return store.machines.get(op.machine)
 
 

@@ -14,7 +14,7 @@ from machine.driver import Driver, HostIdentity, declared_options
 from machine.errors import InvalidName, NameTaken
 from machine.model import Machine, Spec, State, valid_name
 from machine.operations.account import Account, keep_credentials, sign_in
-from machine.operations.bringup import bring_up
+from machine.operations.bringup import After, bring_up
 from machine.operations.enginesecrets import as_file, put_back, taken_out
 from machine.operations.given import take_endpoint
 from machine.operations.hostconnection import MACHINE_KEY
@@ -33,6 +33,7 @@ def create(
     settings: Settings,
     *,
     keep: Mapping[str, str] | None = None,
+    after: After | None = None,
 ) -> Machine:
     """Create a machine, or go on with a create of the same name and options that was not finished.
 
@@ -40,6 +41,7 @@ def create(
         spec: what is wanted; its ``options`` are ``stored_options`` of ``options``.
         options: the driver's own, secrets included.
         keep: secret options to be kept for the machine, in a file that only its owner can read.
+        after: what else is to be done on its host before it counts as made; see `bring_up`.
 
     Returns:
         The machine, running, with a verified endpoint.
@@ -73,7 +75,7 @@ def create(
             step.summary = instance.address
 
         if driver.capabilities.host:
-            bring_up(op, driver, patient=driver.capabilities.creates)
+            bring_up(op, driver, patient=driver.capabilities.creates, after=after)
             op.drop_kept()
             op.finish(State.RUNNING)
         else:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from machine.driver import Driver
 from machine.errors import DriverError, NotRunning
-from machine.model import Instance, Machine, State
+from machine.model import Instance, Machine, Spec, State
 from machine.operations.absent import AbsentDriver
-from machine.operations.bringup import bring_up
+from machine.operations.bringup import After, bring_up
 from machine.operations.given import await_endpoint
 from machine.operations.operation import Operation, Settings
 from machine.operations.reboot import reboot_host
+from machine.operations.respec import want
 from machine.store.store import Store
 
 
@@ -87,12 +88,21 @@ def restart(store: Store, machine: Machine, driver: Driver, settings: Settings) 
 
 
 def provision(
-    store: Store, machine: Machine, driver: Driver, settings: Settings, *, take_port: bool = False
+    store: Store,
+    machine: Machine,
+    driver: Driver,
+    settings: Settings,
+    *,
+    take_port: bool = False,
+    spec: Spec | None = None,
+    after: After | None = None,
 ) -> Machine:
     """Make the host as wanted once more: agent, certificate, engine. What is as wanted is left alone.
 
     Args:
         take_port: where the engine has a TLS endpoint of its own at our port, let it leave that, and take it.
+        spec: what is wanted from now on; left out: what was.
+        after: what else is to be done on the host; see `bring_up`.
 
     Raises:
         DriverError: there is no host that could be.
@@ -106,7 +116,9 @@ def provision(
             f'"{machine.name}" is recorded as stopped', machine=machine.name, hint=f"pymachine start {machine.name}"
         )
     with _operation(store, machine, "provision", settings) as op:
-        bring_up(op, driver, patient=False, take_port=take_port)
+        if spec is not None:
+            want(op, spec)
+        bring_up(op, driver, patient=False, take_port=take_port, after=after)
         op.finish(State.RUNNING)
     return store.machines.get(machine.name)
 

@@ -62,6 +62,18 @@ class History:
             for each in operations
         ]
 
+    def unfinished(self) -> dict[int, str]:
+        """Machines whose last operation has not ended well, and which one: failed, interrupted, or still at work."""
+        rows = self._database.read(
+            "SELECT machine_id, kind FROM operations WHERE status != 'done' AND id IN"
+            " (SELECT max(id) FROM operations WHERE machine_id IS NOT NULL GROUP BY machine_id)"
+        )
+        return {row["machine_id"]: row["kind"] for row in rows}
+
+    def epochs(self) -> dict[int, int]:
+        """A number for each machine that is another one after every operation on it."""
+        return {row["id"]: row["epoch"] for row in self._database.read("SELECT id, epoch FROM machines")}
+
     def interrupted(self) -> dict[int, str]:
         """Machines whose last operation is recorded as running by a process that is gone, and which one."""
         rows = self._database.read(
