@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+from machine.cli.selecting import selector_options
+
+if TYPE_CHECKING:
+    from machine.operations.selection import Selector
 
 
 @click.command()
 @click.argument("names", metavar="NAME...", nargs=-1)
+@selector_options
 @click.option(
     "--cidr",
     "networks",
@@ -15,7 +23,7 @@ import click
     help="Whom to let in: 203.0.113.7, 203.0.113.0/24; repeatable. [default: the address this computer has now]",
 )
 @click.pass_obj
-def command(directory: str, names: tuple[str, ...], networks: tuple[str, ...]) -> int:
+def command(directory: str, selector: Selector, networks: tuple[str, ...]) -> int:
     """Let this computer reach machines whose firewall is the provider's, after it has moved.
 
     Who was let in before still is.
@@ -40,4 +48,4 @@ def command(directory: str, names: tuple[str, ...], networks: tuple[str, ...]) -
         allow(store, machine, driver, settings, networks=networks)
         return machine
 
-    return run_on(directory, names, "allow", action, lambda machine: f"{machine.name} lets you in.")
+    return run_on(directory, selector, "allow", action, lambda machine: f"{machine.name} lets you in.")

@@ -117,6 +117,10 @@ class CreateCommand(click.Command):
     show_default=True,
     help="What becomes of what was made when it fails: kept, so that `create NAME` goes on; removed; or asked for.",
 )
+@click.option(
+    "--label", "labels", multiple=True, metavar="NAME=VALUE", help="A word of yours to choose machines by; repeatable."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be made, and what is missing for it; make nothing.")
 @engine_flags
 @swarm_flags
 @click.option(
@@ -137,8 +141,10 @@ def command(
     timeout: float | None,
     join: bool,
     save_credentials: bool,
+    labels: tuple[str, ...],
     count: int | None,
     on_failure: str,
+    dry_run: bool,
     yes: bool,
     **other_options: Any,
 ) -> int:
@@ -152,6 +158,7 @@ def command(
         raise UsageError("No machine name specified", hint=_HELP)
     (name,) = names
     from machine.cli.context import ask_passphrase, cancelled_by_signals, consent_asker, opened_store
+    from machine.cli.explained import show_plans
     from machine.cli.making import make
     from machine.operations.account import kept_credentials
     from machine.operations.create import check_name, unfinished
@@ -160,6 +167,7 @@ def command(
     from machine.operations.enginesecrets import ENGINE_SECRETS, flags_with_secrets
     from machine.operations.enginesettings import check_install_url, given_fields
     from machine.operations.operation import Settings
+    from machine.operations.selection import parse_labels
     from machine.operations.wanted import again, default_driver, wanted
     from machine.store.config import read_config
 
@@ -168,13 +176,14 @@ def command(
     if meant.note:
         click.echo(meant.note)
     with opened_store(ctx.obj) as store:
-        given_authority(ctx, store)
+        if not dry_run:
+            given_authority(ctx, store)
         check_install_url(other_options.get("engine_install_url") or os.environ.get("MACHINE_DOCKER_INSTALL_URL", ""))
         plans: list[Plan] = []
         for each in numbered(name, count) if count else [name]:
             check_name(store, each)
             begun_before = unfinished(store, each)
-            if begun_before is not None and _only_the_name(ctx):
+            if begun_before is not None and only_the_name(ctx):
                 # `create NAME` goes on with what was asked the first time; no need to say all of it again.
                 driver = load_driver(begun_before.driver)
                 this = again(begun_before, driver, kept_credentials(store.files(each)))
@@ -197,14 +206,17 @@ def command(
                     host_key_policy=host_key_policy,
                     engine=engine_given,
                     join=join,
+                    labels={key: value or "" for key, value in parse_labels(labels).items()},
                 )
-                for flag in flags_with_secrets(this.spec.engine):
+                for flag in flags_with_secrets(this.spec.engine) if not dry_run else ():
                     place = store.files(each).path(ENGINE_SECRETS)
                     click.echo(f"Warning: the secret in {flag} is kept in {place} (0600), and on the host.", err=True)
             keep = credentials_to_keep(driver, this, saved=save_credentials, flags_kept=is_drop_in())
-            for line in keep.notes:
+            for line in keep.notes if not dry_run else ():
                 click.echo(line, err=True)
             plans.append(Plan(this.spec, driver, this.options, keep.values))
+        if dry_run:
+            return show_plans(store, plans)
         _ask_consent(plans[0].driver, yes)
         with cancelled_by_signals() as cancellation:
             settings = Settings(
@@ -217,12 +229,12 @@ def command(
             return make(store, plans, settings, on_failure=on_failure)
 
 
-def _only_the_name(ctx: click.Context) -> bool:
+def only_the_name(ctx: click.Context) -> bool:
     """Whether nothing of what the machine shall be was said on the command line but its name."""
     said = (
         key
         for key in ctx.params
-        if key not in ("names", "timeout", "yes")
+        if key not in ("names", "timeout", "yes", "dry_run")
         and ctx.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE
     )
     return next(said, None) is None

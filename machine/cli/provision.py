@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+from machine.cli.selecting import selector_options
+
+if TYPE_CHECKING:
+    from machine.operations.selection import Selector
 
 
 @click.command()
 @click.argument("names", nargs=-1)
+@selector_options
 @click.option(
     "-y", "--yes", is_flag=True, help="Do not ask before changing an engine's configuration and restarting it."
 )
@@ -16,14 +24,14 @@ import click
     help="Where the engine has a TLS endpoint of its own at our port: let the engine leave it, and take it.",
 )
 @click.pass_obj
-def command(directory: str, names: tuple[str, ...], yes: bool, take_port: bool) -> int:
+def command(directory: str, selector: Selector, yes: bool, take_port: bool) -> int:
     """Make hosts as wanted once more: agent, certificate, engine settings."""
     from machine.cli.several import run_on
     from machine.operations.lifecycle import provision
 
     return run_on(
         directory,
-        names,
+        selector,
         "provision",
         lambda *what: provision(*what, take_port=take_port),
         lambda machine: f"{machine.name} is as wanted at {machine.url}.",

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
+from machine.cli.selecting import selector_options
 from machine.errors import UsageError
+
+if TYPE_CHECKING:
+    from machine.operations.selection import Selector
 
 _QUESTION = "Regenerate TLS machine certs?  Warning: this is irreversible. (y/n): "
 
 
 @click.command()
 @click.argument("names", nargs=-1)
+@selector_options
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
 @click.option("--client-certs", is_flag=True, help="Make new client certificates, too.")
 @click.pass_obj
-def command(directory: str, names: tuple[str, ...], force: bool, client_certs: bool) -> int:
+def command(directory: str, selector: Selector, force: bool, client_certs: bool) -> int:
     """Give machines new TLS certificates; neither the engine nor the agent is restarted."""
-    from machine.cli.context import all_meant, meant, opened_store
+    from machine.cli.context import opened_store
+    from machine.cli.selecting import selected
     from machine.cli.several import run_on
     from machine.operations.certificates import regenerate
 
     if not force:
         with opened_store(directory) as store:  # no question about a machine that is not there
-            _ = all_meant(store, names) if names else meant(store, None)
+            selected(store, selector)
         click.echo(_QUESTION, nl=False)
         answer = sys.stdin.readline().strip().lower()
         if not answer:
@@ -35,7 +42,7 @@ def command(directory: str, names: tuple[str, ...], force: bool, client_certs: b
     click.echo("Regenerating TLS certificates")
     return run_on(
         directory,
-        names,
+        selector,
         "regenerate-certs",
         lambda *what: regenerate(*what, client=client_certs),
         lambda machine: f"{machine.name} has new certificates.",

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+from machine.cli.selecting import selector_options
+
+if TYPE_CHECKING:
+    from machine.operations.selection import Selector
 
 
 @click.command()
 @click.argument("names", nargs=-1)
+@selector_options
 @click.pass_obj
-def command(directory: str, names: tuple[str, ...]) -> int:
+def command(directory: str, selector: Selector) -> int:
     """Restart the hosts of machines."""
     from machine.cli.several import run_on
     from machine.operations.lifecycle import restart
 
-    return run_on(directory, names, "restart", restart, lambda machine: f"{machine.name} is running at {machine.url}.")
+    return run_on(
+        directory, selector, "restart", restart, lambda machine: f"{machine.name} is running at {machine.url}."
+    )

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import click
 
+from machine.cli.selecting import selector_options
 from machine.errors import UsageError
+
+if TYPE_CHECKING:
+    from machine.model import Machine
+    from machine.operations.selection import Selector
 
 
 @click.command()
 @click.argument("names", nargs=-1)
+@selector_options
 @click.option(
     "-f",
     "--force",
@@ -22,16 +29,18 @@ from machine.errors import UsageError
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--keep-agent", is_flag=True, help="Leave the agent on a host that stays (generic).")
 @click.pass_obj
-def command(directory: str, names: tuple[str, ...], force: bool, yes: bool, keep_agent: bool) -> int:
+def command(directory: str, selector: Selector, force: bool, yes: bool, keep_agent: bool) -> int:
     """Remove machines. Exits 1 when something was left."""
-    if not names:
+    if not selector.says_something:
         raise UsageError("Expected to get one or more machine names as arguments", hint="see them all: pymachine ls")
-    from machine.cli.context import all_meant, ask_passphrase, cancelled_by_signals, looked_up, opened_store
+    from machine.cli.context import ask_passphrase, cancelled_by_signals, looked_up, opened_store
     from machine.cli.failures import show_error
     from machine.cli.progress import shown
+    from machine.cli.selecting import selected
     from machine.compat import words
     from machine.errors import Cancelled, PymachineError
     from machine.operations.absent import any_driver_of, driver_of
+    from machine.operations.many import WORKERS, for_each
     from machine.operations.operation import Settings
     from machine.operations.remove import remove
     from machine.program import is_drop_in
@@ -39,8 +48,8 @@ def command(directory: str, names: tuple[str, ...], force: bool, yes: bool, keep
     with opened_store(directory) as store:
         drop_in = is_drop_in()
         # docker-machine removes the others; under our own name nothing is removed where one is mistyped.
-        machines, unknown = looked_up(store, names) if drop_in else (all_meant(store, names), [])
-        click.echo(f"About to remove {', '.join(names if drop_in else [each.name for each in machines])}")
+        machines, unknown = looked_up(store, selector.names) if drop_in else (selected(store, selector), [])
+        click.echo(f"About to remove {', '.join(selector.names if drop_in else [each.name for each in machines])}")
         if drop_in:
             click.echo(words.REMOVING)
         if not (yes or force):
@@ -53,22 +62,27 @@ def command(directory: str, names: tuple[str, ...], force: bool, yes: bool, keep
         for missing in unknown:
             told = UsageError(words.NOT_REMOVED.format(missing.machine, words.worded(missing)), hint=missing.hint)
             exit_code = 0 if show_error(told) and force else 1
-        for machine in machines:
-            begun = time.monotonic()
-            try:
-                with cancelled_by_signals() as cancellation, shown() as emit:
-                    settings = Settings(emit=emit, ask_passphrase=ask_passphrase, cancellation=cancellation)
-                    driver = (any_driver_of if force else driver_of)(store, machine)
-                    complete = remove(store, machine, driver, settings, force=force, keep_agent=keep_agent)
-            except Cancelled:
-                raise
-            except PymachineError as error:  # the others are still removed
-                error.located(machine=machine.name)
+        # One after the other under docker-machine's name, as it does; else side by side.
+        with cancelled_by_signals() as cancellation, shown(several=len(machines) > 1) as emit:
+            settings = Settings(emit=emit, ask_passphrase=ask_passphrase, cancellation=cancellation)
+
+            def action(machine: Machine) -> tuple[bool, float]:
+                begun = time.monotonic()
+                driver = (any_driver_of if force else driver_of)(store, machine)
+                complete = remove(store, machine, driver, settings, force=force, keep_agent=keep_agent)
+                return complete, time.monotonic() - begun
+
+            outcomes = for_each(machines, action, workers=1 if drop_in else WORKERS)
+        for machine, outcome in outcomes:
+            if isinstance(outcome, Cancelled):
+                raise outcome
+            if isinstance(outcome, PymachineError):
                 if drop_in:
-                    error.message = words.NOT_REMOVED.format(machine.name, error.message)
-                exit_code = show_error(error)
+                    outcome.message = words.NOT_REMOVED.format(machine.name, outcome.message)
+                exit_code = show_error(outcome)
                 continue
-            done = f"{machine.name} is removed, after {time.monotonic() - begun:.1f} s."
+            complete, seconds = outcome
+            done = f"{machine.name} is removed, after {seconds:.1f} s."
             click.echo(f"Successfully removed {machine.name}" if drop_in else done)
             exit_code = exit_code if complete or drop_in else 1
     return exit_code

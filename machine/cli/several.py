@@ -15,6 +15,7 @@ from machine.program import is_drop_in
 if TYPE_CHECKING:
     from machine.driver import Driver
     from machine.operations.operation import Settings
+    from machine.operations.selection import Selector
     from machine.store.store import Store
 
 Action = Callable[["Store", Machine, "Driver", "Settings"], Machine]
@@ -22,7 +23,7 @@ Action = Callable[["Store", Machine, "Driver", "Settings"], Machine]
 
 def run_on(
     directory: str,
-    names: tuple[str, ...],
+    selector: Selector,
     verb: str,
     action: Action,
     done: Callable[[Machine], str],
@@ -33,7 +34,7 @@ def run_on(
 
     Args:
         verb: the command's name, for docker-machine's words under that name.
-        names: none means the machine "default"; an unknown one, and nothing is done to any.
+        selector: nothing said means the machine "default"; an unknown name, and nothing is done to any.
         action: from `machine.operations`.
         done: one line about a machine when it has succeeded.
         yes: agree to whatever a host's engine must be changed and restarted for.
@@ -41,16 +42,17 @@ def run_on(
     Returns:
         The exit code: 0, or the worst of the errors'.
     """
-    from machine.cli.context import all_meant, ask_passphrase, cancelled_by_signals, consent_asker, meant, opened_store
+    from machine.cli.context import ask_passphrase, cancelled_by_signals, consent_asker, opened_store
     from machine.cli.failures import show_error
     from machine.cli.progress import shown
+    from machine.cli.selecting import selected
     from machine.operations.absent import driver_of
     from machine.operations.many import for_each
     from machine.operations.operation import Settings
 
     words = VERBS.get(verb) if is_drop_in() else None
     with opened_store(directory) as store:
-        machines = all_meant(store, names) if names else [meant(store, None)]
+        machines = selected(store, selector)
         if words is not None:
             action = _as_docker_machine(action, words)
         with cancelled_by_signals() as cancellation, shown(several=len(machines) > 1) as emit:

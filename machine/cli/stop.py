@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
 import click
+
+from machine.cli.selecting import selector_options
+
+if TYPE_CHECKING:
+    from machine.operations.selection import Selector
 
 
 @click.command()
 @click.argument("names", nargs=-1)
+@selector_options
 @click.pass_obj
-def command(directory: str, names: tuple[str, ...]) -> int:
+def command(directory: str, selector: Selector) -> int:
     """Shut machines down in order."""
     from machine.cli.several import run_on
     from machine.operations.lifecycle import stop
 
     action = functools.partial(stop, at_once=False)
-    return run_on(directory, names, "stop", action, lambda machine: f"{machine.name} is stopped.")
+    return run_on(directory, selector, "stop", action, lambda machine: f"{machine.name} is stopped.")

@@ -6,18 +6,22 @@ from typing import TYPE_CHECKING
 
 import click
 
+from machine.cli.selecting import selector_options
+
 if TYPE_CHECKING:
     from machine.bootstrap.session import Upgraded
     from machine.driver import Driver
     from machine.model import Machine
     from machine.operations.operation import Settings
+    from machine.operations.selection import Selector
     from machine.store.store import Store
 
 
 @click.command()
 @click.argument("names", nargs=-1)
+@selector_options
 @click.pass_obj
-def command(directory: str, names: tuple[str, ...]) -> int:
+def command(directory: str, selector: Selector) -> int:
     """Upgrade the engines of machines by their own package managers; a stopped machine is started.
 
     Containers stop while their engine restarts, unless its live-restore is on.
@@ -38,4 +42,4 @@ def command(directory: str, names: tuple[str, ...]) -> int:
         before, after = done.from_to
         return f"{machine.name} is upgraded from {before} to {after}."
 
-    return run_on(directory, names, "upgrade", action, line)
+    return run_on(directory, selector, "upgrade", action, line)

@@ -15,7 +15,9 @@ from tests.faults.world import World
 # What a command needs on its line beside its name; none: the name of the machine.
 ARGUMENTS = {
     "active": "",
+    "bake": "ls",
     "create": "-d memory other",
+    "drivers": "check memory",
     "env": "--shell sh web",
     "gc": "--dry-run",
     "import": "--from-docker-machine=HOME/old",
@@ -24,6 +26,7 @@ ARGUMENTS = {
     "regenerate-certs": "-f web",
     "resize": "web --memory-size 2",
     "rm": "-y web",
+    "run": "web -- true",
     "scp": "web:/data HOME/data",
 }
 WITHOUT_STORE = {"cache", "fleet", "help", "shell-init", "use"}

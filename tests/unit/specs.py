@@ -20,9 +20,10 @@ def add_machine(
     address: str = "192.0.2.7",
     url: str | None = "tcp://192.0.2.7:2376",
     state: State = State.RUNNING,
+    **wanted: Any,
 ) -> Machine:
     """Record a machine whose create has ended; ``url`` None: as it is before its converge."""
-    entry = store.journal.begin_create(spec(name))
+    entry = store.journal.begin_create(spec(name, **wanted))
     access = Access(host=address, host_keys=("ssh-ed25519 AAAA",))
     store.journal.record_instance(entry, Instance(driver="generic", id=address, access=access))
     if url is not None:

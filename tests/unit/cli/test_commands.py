@@ -79,6 +79,7 @@ def test_every_file_of_a_command_is_a_command() -> None:
         "__init__",
         "__main__",
         "context",
+        "explained",
         "driverflags",
         "engineflags",
         "failures",
@@ -90,7 +91,7 @@ def test_every_file_of_a_command_is_a_command() -> None:
         "progress",
         "several",
     }
-    helpers.add("usable")
+    helpers |= {"usable", "selecting"}
     files = {path.stem for path in Path(str(cli.__file__)).parent.glob("*.py")}
     of_fleet = {name for name in files if name.startswith("fleet_")}
     assert {name.replace("_", "-") for name in files - helpers - of_fleet} == set(_COMMANDS)

@@ -1,0 +1,60 @@
+"""Flags that choose machines, wherever a command takes their names."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from machine.model import Machine
+    from machine.operations.selection import Selector
+    from machine.store.store import Store
+
+
+def selector_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the flags to a command; it gets a ``selector`` in place of its ``names``."""
+
+    @click.option("--fleet", metavar="NAME", help="All machines of a fleet.")
+    @click.option("--group", metavar="NAME", help="All machines of a fleet's group.")
+    @click.option(
+        "--label", "labels", multiple=True, metavar="NAME[=VALUE]", help="All machines with this label; repeatable."
+    )
+    @functools.wraps(function)
+    def command(
+        *arguments: Any,
+        names: tuple[str, ...],
+        fleet: str | None,
+        group: str | None,
+        labels: tuple[str, ...],
+        **others: Any,
+    ) -> Any:
+        from machine.operations.selection import Selector, parse_labels
+
+        selector = Selector(names=names, fleet=fleet, group=group, labels=parse_labels(labels))
+        return function(*arguments, selector=selector, **others)
+
+    return command
+
+
+def selected(store: Store, selector: Selector, *, default: bool = True) -> list[Machine]:
+    """The machines that are meant; which those are is said where they were not named one by one.
+
+    Args:
+        default: where nothing was said, the machine "default" is meant.
+
+    Raises:
+        MachineNotFound: none is.
+    """
+    from machine.cli.context import all_meant, meant
+    from machine.operations.selection import select
+
+    if selector.by_name:
+        return all_meant(store, selector.names)
+    if default and not selector.says_something:
+        return [meant(store, None)]
+    machines = select(store, selector)
+    click.echo(f"{len(machines)} machines: {', '.join(each.name for each in machines)}", err=True)
+    return machines
