@@ -79,7 +79,8 @@ def _answer(question: _Question) -> Missing | None:
     except BotoCoreError as error:
         doubt = message_of(error)
     if question.about:
-        doubt = f"there is nothing yet to ask about; about {question.about} {doubt or 'EC2 refuses to say anything'}"
+        said = doubt or "EC2 refuses, as it does for a policy with a condition on tags"
+        doubt = f"there is nothing yet to ask about, and of {question.about} {said}"
     return Missing(permission=permission, needed_for=question.needed_for, doubt=doubt)
 
 

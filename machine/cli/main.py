@@ -17,6 +17,7 @@ _COMMANDS = (
     "config",
     "create",
     "drivers",
+    "drivers",
     "env",
     "fleet",
     "gc",

@@ -80,6 +80,7 @@ def test_every_file_of_a_command_is_a_command() -> None:
         "__main__",
         "context",
         "explained",
+        "explained",
         "driverflags",
         "engineflags",
         "failures",
