@@ -364,6 +364,44 @@ class ExplainingDriver(Protocol):
         """What the account may not do of all that the life of such a machine needs."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baked:
+    """An image that was made of a machine, and that others can be made from."""
+
+    driver: str
+    id: str  # for `unbake`
+    name: str
+    token: str  # of the machine that it was made of
+    made_at: float  # seconds since the epoch
+    about: str = ""  # one line, for people: where it is, for which architecture
+
+
+@typing.runtime_checkable
+class BakingDriver(Protocol):
+    """What a driver adds that makes images for ``pymachine bake``; how a create asks for one is its own option.
+
+    Until an image is finished it belongs to the machine it is made of: `Driver.remove` of that removes it, and
+    `Driver.find` tells of it, with that machine's token. A finished one is found by `baked` and by nothing else.
+    """
+
+    def bake(self, instance: Instance, name: str, token: str, record: Recorder) -> Baked:
+        """Make an image of a machine that is stopped, and return when it can be used.
+
+        Args:
+            name: what people call it; there may be others of that name, and the newest is meant.
+            token: the machine's. The same token twice gives the same image.
+        """
+
+    def baked(self, store: str) -> list[Baked]:
+        """The finished images of a store, in the account that is signed in to."""
+
+    def unbake(self, id: str, record: Recorder) -> None:
+        """Remove an image with all that is part of it; already gone is success.
+
+        Cut off, it is not `baked` any more, and `Driver.find` tells of what is left.
+        """
+
+
 class LocalDriver(Protocol):
     """What a driver for this very computer adds: whether it can work here, before any option is known."""
 

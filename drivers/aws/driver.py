@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from machine.driver import Capabilities, Found, HostIdentity, Missing, NoNotes, Notes, Recorder
-from machine.drivers.aws import explanation, group, instances, marks, permissions, removal, resizing
+from machine.driver import Baked, Capabilities, Found, HostIdentity, Missing, NoNotes, Notes, Recorder
+from machine.drivers.aws import baking, explanation, group, instances, marks, permissions, removal, resizing
 from machine.drivers.aws.account import Account, account, settings_of
 from machine.drivers.aws.creation import Creation, no_address, start
 from machine.drivers.aws.insisting import insist
@@ -135,6 +135,19 @@ class AwsDriver:
     def resize(self, instance: Instance, options: AwsOptions, changed: Sequence[str], record: Recorder) -> None:
         """Another instance type, for a stopped instance."""
         resizing.set_type(self._account, self._notes, self._described(instance.id), options, record)
+
+    def bake(self, instance: Instance, name: str, token: str, record: Recorder) -> Baked:
+        """An image of it, marked as finished once it is; see ``baking.py``."""
+        described = self._described(instance.id)
+        return baking.bake(self._account, instance, described, name, token, record, driver=self.name)
+
+    def baked(self, store: str) -> list[Baked]:
+        """The images that carry a store's marks and are finished."""
+        return baking.baked(self._account, store, self.name)
+
+    def unbake(self, id: str, record: Recorder) -> None:
+        """The image and its snapshots."""
+        baking.unbake(self._account, id, record)
 
     def remove(self, id: str, data: Mapping[str, Any], record: Recorder) -> None:
         """The instance, its address and its group; returns when EC2 says that they are gone."""

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from machine.driver import Notes
+from machine.drivers.aws import baking, marks
 from machine.drivers.aws.account import Account
 from machine.errors import PreCheckFailed
 
@@ -74,13 +75,14 @@ class Image:
     smallest: int  # GB of its root volume
 
 
-def find_image(account: Account, notes: Notes, *, image: str, ami: str | None, architecture: str) -> Image:
+def find_image(account: Account, notes: Notes, *, image: str, ami: str | None, architecture: str, store: str) -> Image:
     """The image that is meant.
 
     Args:
         image: a name of `FAMILIES`.
-        ami: one image instead: its id, or ``OWNER:PATTERN``.
+        ami: one image instead: its id, ``OWNER:PATTERN``, ``baked`` or ``baked:NAME``.
         architecture: that of the instance type, as EC2 calls it.
+        store: whose baked images are meant.
 
     Raises:
         PreCheckFailed: there is none, or it is for another architecture.
@@ -91,6 +93,9 @@ def find_image(account: Account, notes: Notes, *, image: str, ami: str | None, a
         raise PreCheckFailed(
             f"there is no image {image!r}", hint=f"{hint}known: {', '.join(FAMILIES)}; or give --aws-ami"
         )
+    if ami is not None and baking.is_baked(ami):
+        # Never from a note: the operator can remove one, and bake a newer one, at any time.
+        return _baked(account, ami, architecture, store)
     # No identity in it: these are public, or given by their id.
     key = f"aws image {account.region} {account.endpoint or ''} {ami or image} {architecture}"
     noted = notes.get(key, _MAX_AGE)
@@ -150,6 +155,25 @@ def _by_pattern(account: Account, text: str, architecture: str) -> Image:
             hint="ami-…, or OWNER:PATTERN with the owner's account number, self or amazon: self:web-*",
         )
     return _newest(account, [owner], pattern, architecture, text)
+
+
+def _baked(account: Account, ami: str, architecture: str, store: str) -> Image:
+    """The newest finished image of a store."""
+    _, _, name = ami.partition(":")
+    filters = [*marks.marked(marks.STORE, store), {"Name": "state", "Values": ["available"]}]
+    filters += marks.marked(baking.BAKED, name) if name else [{"Name": "tag-key", "Values": [baking.BAKED]}]
+    with account.errors("look for a baked image", pre_check=True):
+        found = baking.images(account, filters)
+    fitting = [each for each in found if each.get("Architecture") == architecture]
+    if not fitting:
+        called = f"baked image {name}" if name else "baked image"
+        others = f"; there are {len(found)} for another architecture" if found else ""
+        raise PreCheckFailed(
+            f"there is no {called} for {architecture} in {account.region}{others}",
+            hint=f"make one: pymachine bake {name + ' ' if name else ''}-d aws; see them: pymachine bake ls",
+        )
+    image = max(fitting, key=lambda each: (each.get("CreationDate", ""), each["ImageId"]))
+    return _image(image, marks.tag(image, baking.USER) or None)
 
 
 def _newest(account: Account, owners: list[str], pattern: str, architecture: str, said: str) -> Image:

@@ -139,8 +139,8 @@ class AwsOptions:
         env=("AWS_IMAGE",),
     )
     ami: str | None = option(
-        help="One image instead: ami-…, a name pattern with its owner (OWNER:PATTERN), or baked: the last one that "
-        "`pymachine bake` made.",
+        help="One image instead: ami-…, a name pattern with its owner (OWNER:PATTERN), or baked or baked:NAME: the "
+        "last one that `pymachine bake` made.",
         env=("AWS_AMI",),
     )
     ssh_user: str | None = option(

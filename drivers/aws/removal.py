@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from machine.driver import Found, Recorder
-from machine.drivers.aws import elasticip, marks
+from machine.drivers.aws import baking, elasticip, marks
 from machine.drivers.aws.account import Account
 from machine.drivers.aws.errors import NOT_FOUND, as_ours, code_of
 from machine.drivers.aws.group import delete_group
@@ -33,9 +33,12 @@ class _Rest:
     groups: list[str] = field(default_factory=list)
     volumes: list[str] = field(default_factory=list)
     interfaces: list[str] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
+    snapshots: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        return ", ".join([*self.instances, *self.addresses, *self.groups, *self.volumes, *self.interfaces])
+        disks = [*self.volumes, *self.images, *self.snapshots]
+        return ", ".join([*self.instances, *self.addresses, *self.groups, *disks, *self.interfaces])
 
 
 def remove(account: Account, watch: Watch, id: str, data: Mapping[str, Any], record: Recorder, expected: str) -> None:
@@ -67,6 +70,7 @@ def _look(account: Account, token: str, id: str, data: Mapping[str, Any], record
     rest = _Rest()
     by_kind: dict[str, list[str]] = {
         "eipalloc-": rest.addresses, "sg-": rest.groups, "vol-": rest.volumes, "eni-": rest.interfaces,
+        "ami-": rest.images, "snap-": rest.snapshots,
     }  # fmt: skip
     ids = [id, *(str(data[key]) for key in ("instance", "group", "allocation") if data.get(key))]
     for each in dict.fromkeys(ids):
@@ -89,6 +93,10 @@ def _look(account: Account, token: str, id: str, data: Mapping[str, Any], record
         ec2 = account.reads()
         rest.addresses += [each["AllocationId"] for each in ec2.describe_addresses(Filters=filters)["Addresses"]]
         rest.groups += [each["GroupId"] for each in ec2.describe_security_groups(Filters=filters)["SecurityGroups"]]
+        if data.get(baking.BEGUN):
+            images, snapshots = baking.unfinished(account, filters)
+            rest.images += [each["ImageId"] for each in images]
+            rest.snapshots += [each["SnapshotId"] for each in snapshots]
     rest.instances = {each: state for each, state in rest.instances.items() if state != "terminated"}
     rest.addresses, rest.groups = list(dict.fromkeys(rest.addresses)), list(dict.fromkeys(rest.groups))
     return rest
@@ -114,6 +122,9 @@ def _take_away(account: Account, watch: Watch, rest: _Rest, record: Recorder) ->
     for each in list(rest.volumes):
         _gone(account, f"delete {each}", record, partial(ec2.delete_volume, VolumeId=each))
         rest.volumes.remove(each)
+    with account.errors("remove an image"):
+        baking.take_away(account, rest.images, rest.snapshots, record)
+    rest.images, rest.snapshots = [], []
     for each in list(rest.groups):
         with account.errors(f"delete {each}"):
             delete_group(account, each, record)
@@ -137,9 +148,13 @@ def _gone(account: Account, doing: str, record: Recorder, act: Callable[[], Any]
 
 
 def find(account: Account, store: str) -> list[Found]:
-    """Everything that carries a store's marks, what must go first first; each type of resource is asked by itself."""
+    """Everything that carries a store's marks, what must go first first; each type of resource is asked by itself.
+
+    But not an image that is finished: nothing owns that, and ``gc`` must never take it for something left behind.
+    """
     filters, ec2 = marks.marked(marks.STORE, store), account.reads()
     with account.errors("look for what was made"):
+        found: list[tuple[str, str, Mapping[str, Any]]]
         found = [("instance", each["InstanceId"], each) for each in describe(account, filters)
                  if each["State"]["Name"] not in ENDED]  # fmt: skip
         lists: tuple[tuple[str, str, str, str, list[dict[str, Any]]], ...] = (
@@ -159,6 +174,9 @@ def find(account: Account, store: str) -> list[Found]:
                 found += [
                     (kind, each[key_of_id], {"Tags": each.get("Tags") or each.get("TagSet", [])}) for each in page[key]
                 ]
+        images, snapshots = baking.unfinished(account, filters)
+        found += [("image", each["ImageId"], each) for each in images]
+        found += [("snapshot", each["SnapshotId"], each) for each in snapshots]
     return [
         Found(
             driver=marks.NAME,

@@ -187,6 +187,26 @@ def uninstall(
         raise _protocol(f"its result cannot be understood: {error!r}") from error
 
 
+def scrub(
+    channel: Channel,
+    wanted: Mapping[str, Any],
+    *,
+    emit: Emit,
+    sudo: bool = False,
+    script: bytes | None = None,
+    root: str = "/",
+) -> None:
+    """Make the host fit to be an image: the last that is said to it, for nobody can log in afterwards.
+
+    Args:
+        wanted: store and machine, so that nobody cleans another's; deadline.
+
+    Raises:
+        BootstrapFailed: see `converge`; what of it was done already is not known.
+    """
+    _Conversation(channel, emit, sudo, agent_bundle(), script).run("clean", wanted, root)
+
+
 def upgrade(channel: Channel, wanted: Mapping[str, Any], *, emit: Emit, sudo: bool = False) -> Upgraded:
     """Upgrade the engine by the host's package manager; the agent's service need not be there, and is left alone.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -66,9 +66,20 @@ _FLAGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--engine-install-url", {"metavar": "URL", "hidden": True, "help": "docker-machine's; see --engine-source."}),
 )
 
+_OF_SOURCE = ("--engine-source", "--engine-version", "--engine-repository", "--engine-repository-key")
+
 
 def engine_flags(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add them to a command."""
-    for flag, settings in reversed(_FLAGS):
+    return _added(_FLAGS, function)
+
+
+def engine_source_flags(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add those that say where an engine comes from, and none that says how it is set."""
+    return _added([each for each in _FLAGS if each[0] in _OF_SOURCE], function)
+
+
+def _added(flags: Sequence[tuple[str, dict[str, Any]]], function: Callable[..., Any]) -> Callable[..., Any]:
+    for flag, settings in reversed(flags):
         function = click.option(flag, **settings)(function)
     return function

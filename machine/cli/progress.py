@@ -26,6 +26,8 @@ _TITLES = {
     "reboot": "Rebooting the host",
     "return": "Waiting for the host",
     "upgrade": "Upgrading the engine",
+    "clean": "Cleaning the host",
+    "image": "Making the image",
     "client": "Making a client certificate",
     "uninstall": "Taking the agent off the host",
     "forget": "Forgetting the machine",

@@ -35,7 +35,7 @@ def survey(store: Store, load: Callable[[str], Driver]) -> Survey:
     found = Survey(orphans=store.orphans.all())
     recorded = {(each.driver, each.kind, each.id) for each in found.orphans}
     known, own = store.orphans.known_tokens(), store.orphans.own_tokens()
-    for name, account in _accounts(store, found.orphans):
+    for name, account in accounts(store, found.orphans):
         try:
             resources = sign_in(load(name), account).find(store.id)
         except PymachineError as error:
@@ -68,26 +68,26 @@ def collect(store: Store, orphan: Orphan, load: Callable[[str], Driver], setting
         PymachineError: it could not be removed; it stays in the table.
     """
     driver = sign_in(load(orphan.driver), account_of_orphan(store, orphan))
-    driver.remove(orphan.id, orphan.data, _Collector(settings))
+    driver.remove(orphan.id, orphan.data, Collector(settings))
     store.orphans.forget(orphan)
     if not any(each.token == orphan.token for each in store.orphans.all()):
         store.left.remove(f"{orphan.token}.json")
 
 
-def _accounts(store: Store, orphans: Sequence[Orphan]) -> list[tuple[str, Account]]:
+def accounts(store: Store, orphans: Sequence[Orphan]) -> list[tuple[str, Account]]:
     """Every driver and account to ask, each once: with the secrets that a machine or an orphan keeps for it, if any."""
     kept = [(machine.spec.driver, account_of(store, machine)) for machine in store.machines.all()]
     kept += [(orphan.driver, account_of_orphan(store, orphan)) for orphan in orphans]
-    accounts = {(driver, account.key): account for driver, account in kept if account.kept}
-    opened = {(driver, json.dumps(dict(account.settings), sort_keys=True)) for (driver, _), account in accounts.items()}
+    found = {(driver, account.key): account for driver, account in kept if account.kept}
+    opened = {(driver, json.dumps(dict(account.settings), sort_keys=True)) for (driver, _), account in found.items()}
     for driver, settings in store.orphans.accounts_ever_used():
         if (driver, json.dumps(settings, sort_keys=True)) not in opened:
-            accounts[driver, Account(settings).key] = Account(settings)
-    return [(driver, account) for (driver, _), account in accounts.items()]
+            found[driver, Account(settings).key] = Account(settings)
+    return [(driver, account) for (driver, _), account in found.items()]
 
 
-class _Collector:
-    """A `machine.driver.Recorder` without a journal: what is being removed is recorded already."""
+class Collector:
+    """A `machine.driver.Recorder` without a journal: what is being removed is recorded already, or marked."""
 
     def __init__(self, settings: Settings) -> None:
         self._deadline = Deadline(settings.timeout, cancellation=settings.cancellation)

@@ -20,6 +20,7 @@ from machine.store.lease import Entry
 from machine.store.store import Store
 
 _log = logging.getLogger(__name__)
+BAKES = "bake-"  # the beginning of the names of machines that images are made of
 KEPT = "kept-"  # the beginning of the names of what drivers `keep`
 _FENCE_SECONDS = 0.2  # a read of the store costs 50 µs, and waits ask every 10 ms
 
@@ -32,6 +33,8 @@ def silent(_event: Event) -> None:
 
 def command_to_go_on(kind: str, machine: str) -> str:
     """What to type to go on with an operation of this kind that was not finished."""
+    if kind == "bake":
+        return f"pymachine bake {machine.removeprefix(BAKES)}"
     return f"pymachine {'rm' if kind == 'remove' else kind} {machine}"
 
 

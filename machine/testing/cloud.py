@@ -23,6 +23,9 @@ CREATE TABLE IF NOT EXISTS instances (
     id TEXT PRIMARY KEY, token TEXT NOT NULL UNIQUE, store TEXT NOT NULL, machine TEXT NOT NULL, region TEXT NOT NULL,
     size INTEGER NOT NULL, authorized_key TEXT NOT NULL, host_key TEXT NOT NULL, running INTEGER NOT NULL,
     address TEXT NOT NULL, ready_at REAL NOT NULL, networks TEXT NOT NULL DEFAULT '');
+CREATE TABLE IF NOT EXISTS images (
+    id TEXT PRIMARY KEY, token TEXT NOT NULL, store TEXT NOT NULL, machine TEXT NOT NULL, name TEXT NOT NULL,
+    finished INTEGER NOT NULL, made_at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS calls (number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, pid INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS faults (name TEXT NOT NULL, countdown INTEGER NOT NULL, kind TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -51,6 +54,19 @@ class CloudInstance:
     address: str
     size: int
     networks: tuple[str, ...]  # that were let in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudImage:
+    """An image of an instance, as the provider describes it."""
+
+    id: str
+    token: str  # the marks it was given
+    store: str
+    machine: str
+    name: str
+    finished: bool
+    made_at: float  # seconds since the epoch
 
 
 class MemoryCloud:
@@ -131,6 +147,33 @@ class MemoryCloud:
             self._row(db, id)
             db.execute("DELETE FROM instances WHERE id = ?", (id,))
 
+    def copy(self, id: str, *, name: str) -> CloudImage:
+        """Make an image of a stopped instance, with its marks; twice makes two. It is not finished."""
+        with self._call("copy") as db:
+            row = self._row(db, id)
+            if row["running"]:
+                raise CloudError("invalid", f"{id} is running")
+            made = f"img-{uuid.uuid4().hex[:12]}"
+            marks = (row["token"], row["store"], row["machine"])
+            db.execute("INSERT INTO images VALUES (?, ?, ?, ?, ?, 0, ?)", (made, *marks, name, time.time()))
+            return _image(db.execute("SELECT * FROM images WHERE id = ?", (made,)).fetchone())
+
+    def finish(self, id: str) -> None:
+        """Mark an image as finished."""
+        with self._call("finish") as db:
+            if not db.execute("UPDATE images SET finished = 1 WHERE id = ?", (id,)).rowcount:
+                raise CloudError("not-found", f"no image {id}")
+
+    def list_images(self) -> list[CloudImage]:
+        """Every image."""
+        with self._call("list-images") as db:
+            return [_image(row) for row in db.execute("SELECT * FROM images ORDER BY rowid")]
+
+    def delete_image(self, id: str) -> None:
+        """Remove an image; there is none is success."""
+        with self._call("delete-image") as db:
+            db.execute("DELETE FROM images WHERE id = ?", (id,))
+
     # What a test arranges and looks at; none of it counts as a call.
 
     def demand_key(self, api_key: str) -> None:
@@ -171,6 +214,11 @@ class MemoryCloud:
         """What there is."""
         with self._transaction() as db:
             return [_described(row) for row in db.execute("SELECT * FROM instances ORDER BY rowid")]
+
+    def images(self) -> list[CloudImage]:
+        """What there is of images."""
+        with self._transaction() as db:
+            return [_image(row) for row in db.execute("SELECT * FROM images ORDER BY rowid")]
 
     @contextlib.contextmanager
     def _call(self, name: str) -> Iterator[sqlite3.Connection]:
@@ -235,6 +283,10 @@ def _described(row: sqlite3.Row) -> CloudInstance:
     state = "stopped" if not row["running"] else "running" if row["ready_at"] <= time.time() else "pending"
     kept = {name: row[name] for name in ("id", "token", "store", "machine", "region", "host_key", "address", "size")}
     return CloudInstance(state=state, networks=tuple(row["networks"].split()), **kept)
+
+
+def _image(row: sqlite3.Row) -> CloudImage:
+    return CloudImage(**{**dict(row), "finished": bool(row["finished"])})
 
 
 def _die(kinds: list[str], kind: str) -> None:

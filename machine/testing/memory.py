@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from machine.driver import Capabilities, Found, HostIdentity, Recorder, option
+from machine.driver import Baked, Capabilities, Found, HostIdentity, Recorder, option
 from machine.errors import DriverError, InstanceGone, PreCheckFailed
 from machine.model import Access, Instance, Observation, Spec, State
-from machine.testing.cloud import REGIONS, CloudError, CloudInstance, MemoryCloud
+from machine.testing.cloud import REGIONS, CloudError, CloudImage, CloudInstance, MemoryCloud
 from machine.trust.sshkeys import new_private_key, public_line
 
 CLOUD_VARIABLE = "MEMORY_CLOUD"  # the directory of the cloud
@@ -28,6 +28,8 @@ SSH_PORT = 1  # nobody listens there, also where an SSH server listens on every 
 
 # What is recorded before the provider has said an id: the instance, if there is one, carries this token.
 _BY_TOKEN = "token:"  # noqa: S105 - not a password
+_IMAGE = "img-"
+_BAKING = "baking"  # of a machine's data: an image of it may have been begun
 _TURN = 0.005
 _STATES = {"pending": State.STARTING, "running": State.RUNNING, "stopped": State.STOPPED}
 
@@ -147,11 +149,41 @@ class MemoryDriver:
         with _mapped("resize"):
             self._cloud().resize(instance.id, options.size)
 
+    def bake(self, instance: Instance, name: str, token: str, record: Recorder) -> Baked:
+        """An image, looked for by the token before it is made: this cloud takes none for it."""
+        cloud = self._cloud()
+        record.resource("instance", instance.id, **{**record.recall(), _BAKING: name})
+        with _mapped("copy"):
+            made = next((each for each in cloud.list_images() if each.token == token), None)
+            made = made or cloud.copy(instance.id, name=name)
+            record.check()
+            cloud.finish(made.id)
+        return self._baked(made)
+
+    def baked(self, store: str) -> list[Baked]:
+        """The finished ones."""
+        with _mapped("list images of"):
+            there = self._cloud().list_images()
+        return [self._baked(each) for each in there if each.store == store and each.finished]
+
+    def unbake(self, id: str, record: Recorder) -> None:
+        """By one call."""
+        with _mapped("remove"):
+            self._cloud().delete_image(id)
+
     def remove(self, id: str, data: Mapping[str, Any], record: Recorder) -> None:
         """Remove it, by its id or by the token that was recorded before it had one."""
         cloud = self._cloud()
         with _mapped("remove"):
+            if id.startswith(_IMAGE):
+                cloud.delete_image(id)
+                return
             ids = [id]
+            if data.get(_BAKING):  # first, for its token is known by the instance
+                tokens = {each.token for each in cloud.describe() if each.id == id}
+                for image in cloud.list_images():
+                    if image.token in tokens and not image.finished:
+                        cloud.delete_image(image.id)
             if id.startswith(_BY_TOKEN):
                 ids = [each.id for each in cloud.describe(token=id.removeprefix(_BY_TOKEN))]
             for each in ids:
@@ -163,12 +195,18 @@ class MemoryDriver:
                         raise
 
     def find(self, store: str) -> list[Found]:
-        """The instances of a store, in every region."""
+        """The instances of a store, in every region, and images that are not finished."""
         with _mapped("find"):
-            return [
-                Found(driver=self.name, kind="instance", id=each.id, machine=each.machine, token=each.token)
-                for each in self._cloud().describe(store=store)
-            ]
+            there = [("instance", each.id, each.machine, each.token) for each in self._cloud().describe(store=store)]
+            images = [each for each in self._cloud().list_images() if each.store == store and not each.finished]
+        there += [("image", each.id, each.machine, each.token) for each in images]
+        return [
+            Found(driver=self.name, kind=kind, id=one, machine=machine, token=token)
+            for kind, one, machine, token in there
+        ]
+
+    def _baked(self, image: CloudImage) -> Baked:
+        return Baked(driver=self.name, id=image.id, name=image.name, token=image.token, made_at=image.made_at)
 
     def _started(self, made: CloudInstance, record: Recorder) -> Instance:
         """The instance once it runs."""

@@ -9,7 +9,7 @@ from typing import Any
 from tests.faults.nursery import Nursery
 from tests.faults.world import World
 from tests.testbed.aws.fixtures import environment
-from tests.testbed.aws.server import AwsServer
+from tests.testbed.aws.server import ACCOUNT, AwsServer
 
 WATCHED, QUICK = "tests.aws.child:install", "tests.aws.child:quick"
 ENDED = ("shutting-down", "terminated")
@@ -59,6 +59,8 @@ def resources(server: AwsServer) -> list[tuple[str, dict[str, str]]]:
         *((f"address {each.allocation_id}", each) for each in backend.describe_addresses()),
         *((f"volume {each.id}", each) for each in backend.describe_volumes()),
         *((f"interface {each.id}", each) for each in backend.enis.values()),
+        *((f"image {each.id}", each) for each in backend.amis.values() if each.owner_id == ACCOUNT),
+        *((f"snapshot {each.id}", each) for each in backend.snapshots.values() if each.owner_id == ACCOUNT),
     ]
     return [(name, {tag["key"]: tag["value"] for tag in each.get_tags()}) for name, each in there]
 

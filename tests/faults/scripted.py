@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from machine.deadline import Deadline
-from machine.errors import HostKeyRejected
+from machine.errors import HostKeyRejected, HostUnreachable
 from machine.operations.endpoint import Health
 from machine.ssh.connection import Completed
 from machine.ssh.hostkeys import Verdict
@@ -122,6 +122,11 @@ class ScriptedChannel:
             self._host.clear()
             self._say(result={"removed": ["the agent"], "kept": []})
             return
+        if self._document["action"] == "clean":
+            self._say(step="clean", status="progress", text="removing keys, identity and logs", elapsed=0.1)
+            self._host.write("cleaned", "yes")
+            self._say(result={"kept": ["agents"]})
+            return
         if self._document["action"] == "upgrade":
             self._upgrade()
             return
@@ -216,6 +221,8 @@ def install() -> None:
         host = given if known == given.key() else ScriptedHost.made_with(given.directory, known)
         if pinned and host.key() not in pinned:
             raise HostKeyRejected("the host shows another key", cause=f"{host.key()}, not {', '.join(pinned)}")
+        if host.read("cleaned"):  # it has no host key any more
+            raise HostUnreachable("the host closes the connection", layer="ssh")
         return ScriptedConnection(host, address, port, user, host.key())
 
     def answers(*_: Any, **__: Any) -> Health:

@@ -26,6 +26,7 @@ class Case:
     command: str
     before: tuple[str, ...] = ()
     again: str = ""  # what an operator types to go on; left out: the same command
+    machine: str = "web"  # which it is about
 
     @property
     def kind(self) -> str:
@@ -53,6 +54,7 @@ CASES = {
     "allow": Case("allow web", (MEMORY,)),
     "resize": Case("resize web --memory-size 2", (MEMORY, "stop web")),
     "rm": Case("rm -y web", (MEMORY,)),
+    "bake": Case("bake -d memory web", machine="bake-web"),
     "create-given-host": Case(GENERIC, again="create web"),
     "restart-given-host": Case("restart web", (GENERIC,)),
     "rm-given-host": Case("rm -y web", (GENERIC,)),

@@ -31,7 +31,7 @@ def test_killed_anywhere_an_operation_goes_on_or_is_cleaned_up(sweep: Sweep, nam
         other = world.copy(world.directory.with_name(f"{world.directory.name}-rm"))
         try:
             _goes_on(world, case, learnt)
-            _is_cleaned_up(other)
+            _is_cleaned_up(other, case)
         finally:
             other.remove()
 
@@ -42,35 +42,36 @@ def _goes_on(world: World, case: Case, learnt: Learnt) -> None:
     kind, status = world.last()
     there = world.names()
     (told,) = world.run("ls -o json")
-    _tells_the_truth(listed(told), there, kind, status)
+    _tells_the_truth(listed(told), there, kind, status, case.machine if kind != "bake" else "web")
     finished = status == "done" and world.described() == learnt.end
-    if not finished and (there or case.kind == "create"):
+    if not finished and (there or case.kind in ("create", "bake")):
         # Before the first write there is nothing to go on with: the whole command is typed again.
         (again,) = world.run(case.go_on if there else case.command)
         assert again.code == 0, again
     assert world.described() == learnt.end
     assert world.litter() == set()
-    _is_cleaned_up(world)
+    _is_cleaned_up(world, case)
 
 
-def _tells_the_truth(shown: dict[str, dict[str, object]], there: list[str], kind: str, status: str) -> None:
+def _tells_the_truth(shown: dict[str, dict[str, object]], there: list[str], kind: str, status: str, name: str) -> None:
     assert list(shown) == there
     for seen in shown.values():
         if status == "running":
-            expected = f"{kind} was interrupted; go on: pymachine {_GOES_ON.get(kind, kind)} web"
+            expected = f"{kind} was interrupted; go on: pymachine {_GOES_ON.get(kind, kind)} {name}"
             assert (seen["state"], seen["trouble"]) == ("Error", expected)
         else:
             assert (status, seen["trouble"]) == ("done", "")
 
 
-def _is_cleaned_up(world: World) -> None:
+def _is_cleaned_up(world: World, case: Case) -> None:
     there = world.names()
     assert len(world.cloud.instances()) <= 1, "two instances for one machine"
-    removed, left, names = world.run("rm -y web", "gc --dry-run", "ls -q")
+    removed, left, names = world.run(f"rm -y {case.machine}", "gc --dry-run", "ls -q")
     assert removed.code == (0 if there else 1), removed
     assert (left.code, left.out) == (0, "Nothing was left behind.\n"), left
     assert names.out == ""
     assert world.cloud.instances() == []
+    assert all(each.finished for each in world.cloud.images())
     if there:  # an operation sweeps; what was killed before there was one left its litter to the next
         assert world.litter() == set()
     assert not [name for name in world.files() if name.startswith("machines/")]

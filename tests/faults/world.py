@@ -150,6 +150,7 @@ class World:
             "steps": sorted(tuple(row) for row in steps),
             "files": sorted(name for name in self.files() if name.startswith(("machines/", "certs/"))),
             "cloud": [(each.machine, each.region, each.state) for each in self.cloud.instances()],
+            "images": [(each.name, each.finished) for each in self.cloud.images()],
             "agent": self.host.has_agent,
             # How many host keys are believed, and whether one of them came in user data.
             "host_keys": [self._pinned(row) for row in self.rows("SELECT access, data FROM instances")],

@@ -56,6 +56,24 @@ def remove(host: Host, mark: str, remembered: dict[str, Any]) -> list[str]:
     return list(done["removed"])
 
 
+def forget_files(host: Host, user: str, names: tuple[str, ...]) -> None:
+    """Files of an account's home are gone, whoever made them.
+
+    Raises:
+        Failed: ``login``: they cannot be removed.
+    """
+
+    def unlink(home: str) -> dict[str, Any]:
+        for name in names:
+            try:
+                os.unlink(os.path.join(home, name))
+            except (FileNotFoundError, NotADirectoryError):
+                pass
+        return {}
+
+    _as_user(host, user, unlink)
+
+
 def _add(home: str, line: str, mark: str) -> dict[str, Any]:
     directory = os.path.join(home, ".ssh")
     path = os.path.realpath(os.path.join(directory, "authorized_keys"))

@@ -43,6 +43,10 @@ def run(source: BinaryIO, sink: BinaryIO, offer: dict[str, Any], sha256: str, da
             from machine.agent.converge.uninstall import uninstall as remove
 
             wire.finish(remove(host, wire, str(wanted["store"]), str(wanted["machine"])))
+        elif wanted.get("action") == "clean":
+            from machine.agent.converge.clean import clean
+
+            wire.finish(clean(host, wire, str(wanted["store"]), str(wanted["machine"])))
         elif wanted.get("action") == "upgrade":
             from machine.agent.converge.upgrade import upgrade
 
