@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from machine.errors import PreCheckFailed, UnknownDriver, UsageError
-from machine.model import Instance, Observation, Spec
+from machine.model import Instance, Observation, Offering, Spec
 
 ENTRY_POINT_GROUP = "pymachine.drivers"
 _METADATA = "pymachine.option"
@@ -362,6 +362,27 @@ class ExplainingDriver(Protocol):
 
     def missing_permissions(self, request: Mapping[str, Any]) -> list[Missing]:
         """What the account may not do of all that the life of such a machine needs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What an hour of running costs by the provider's list: without taxes, disks, traffic and one's own discounts."""
+
+    hourly: str | None  # a decimal number; None: not known, and then nothing is guessed
+    currency: str = ""  # USD
+    why_unknown: str = ""  # one line
+    lasts: float = 24 * 3600.0  # seconds for which it, or that it is not known, need not be asked again
+
+
+@typing.runtime_checkable
+class PricingDriver(Protocol):
+    """What a driver adds whose provider has a price list: its observations have an ``offering``."""
+
+    def prices(self, offerings: Sequence[Offering]) -> list[Price]:
+        """Prices of different offerings, in their order, within a few seconds: what is not known by then is unknown.
+
+        The core asks for an offering once, however many machines have it, and again when the price has lasted.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,7 +64,7 @@ class Offering:
 
     type: str = ""  # t3.micro
     region: str = ""
-    zone: str = ""
+    zone: str = ""  # in that region; only the spot market has a price of its own in each
     market: str = ""  # on-demand, spot
     tenancy: str = ""
     system: str = ""  # where what runs in it is billed with it

@@ -25,6 +25,8 @@ from machine.errors import DriverError
 # Reads are repeated, and slowed down when EC2 says so. What has an effect is repeated by us, who know if it may be.
 _READS = Config(retries={"mode": "adaptive", "total_max_attempts": 8}, connect_timeout=10, read_timeout=60)
 _EFFECTS = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=10, read_timeout=60)
+QUICK = 2.0  # seconds, for what is nice to know
+_QUICK = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=QUICK, read_timeout=QUICK)
 _KEYS = ("access_key", "secret_key", "session_token")
 _VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _ENDPOINT = "AWS_ENDPOINT_URL"
@@ -54,17 +56,21 @@ class Account:
         self.role: str | None = settings.get("role_arn")
         self.endpoint: str | None = settings.get("endpoint_url")
         self._keys = keys
-        self._clients: dict[tuple[str, bool], Any] = {}
+        self._clients: dict[tuple[str, Config], Any] = {}
         self._lock = threading.Lock()
         self._identity: Identity | None = None
 
     def reads(self, service: str = "ec2") -> Any:
         """A client for calls without effect."""
-        return self._client(service, effects=False)
+        return self._client(service, _READS)
 
     def effects(self, service: str = "ec2") -> Any:
         """A client for calls that have one: it repeats nothing."""
-        return self._client(service, effects=True)
+        return self._client(service, _EFFECTS)
+
+    def quick(self, service: str = "ec2") -> Any:
+        """A client for what is nice to know: it asks once, and waits two seconds for each part of an answer."""
+        return self._client(service, _QUICK)
 
     def identity(self) -> Identity:
         """Who we are, asked once.
@@ -118,18 +124,18 @@ class Account:
             found = self._session().get_credentials()
         return "explicit" if self._keys else str(getattr(found, "method", ""))
 
-    def _client(self, service: str, *, effects: bool) -> Any:
+    def _client(self, service: str, config: Config) -> Any:
         with self._lock:
-            client = self._clients.get((service, effects))
+            client = self._clients.get((service, config))
             if client is None:
                 with self.errors("open a session", pre_check=True):
                     client = self._session().client(
                         service,
                         region_name="us-east-1" if service == "pricing" else self.region,
                         endpoint_url=self.endpoint,
-                        config=_EFFECTS if effects else _READS,
+                        config=config,
                     )
-                self._clients[service, effects] = client
+                self._clients[service, config] = client
             return client
 
     @functools.cached_property

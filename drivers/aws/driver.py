@@ -10,8 +10,18 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from machine.driver import Baked, Capabilities, Found, HostIdentity, Missing, NoNotes, Notes, Recorder
-from machine.drivers.aws import baking, explanation, group, instances, marks, permissions, removal, resizing
+from machine.driver import Baked, Capabilities, Found, HostIdentity, Missing, NoNotes, Notes, Price, Recorder
+from machine.drivers.aws import (
+    baking,
+    explanation,
+    group,
+    instances,
+    marks,
+    permissions,
+    prices,
+    removal,
+    resizing,
+)
 from machine.drivers.aws.account import Account, account, settings_of
 from machine.drivers.aws.creation import Creation, no_address, start
 from machine.drivers.aws.insisting import insist
@@ -20,7 +30,7 @@ from machine.drivers.aws.operator import operator_network
 from machine.drivers.aws.options import AwsOptions
 from machine.drivers.aws.request import resolve_request
 from machine.errors import DriverError
-from machine.model import Instance, Observation, Spec
+from machine.model import Instance, Observation, Offering, Spec
 
 
 @functools.cache
@@ -76,9 +86,9 @@ class AwsDriver:
 
     def create(self, request: Mapping[str, Any], token: str, record: Recorder) -> Instance:
         """The group, the address, the instance; each recorded as it appears, and looked for before it is made again."""
-        return Creation(
-            self._account, _watch(self._account), request, token, record, lambda: self._forget(request)
-        ).run()
+        making = Creation(self._account, _watch(self._account), request, token, record, lambda: self._forget(request))
+        made = making.run()
+        return dataclasses.replace(made, data={**made.data, "offering": self._offering(making.described)})
 
     def observe(self, instances_: Sequence[Instance]) -> list[Observation]:
         """All of them by one call, page by page."""
@@ -88,7 +98,11 @@ class AwsDriver:
             there = instances.by_id(self._account, [each.id for each in instances_])
             if any(each.id not in there for each in instances_):
                 self._account.verify(str(self._settings.get("id", "")))
-        return [instances.observed(there.get(each.id), private=_private(each)) for each in instances_]
+        return [self._observed(there.get(each.id), each) for each in instances_]
+
+    def prices(self, offerings: Sequence[Offering]) -> list[Price]:
+        """On demand from the Price List, on the spot market what EC2 says it is now."""
+        return prices.prices(self._account, offerings)
 
     def start(self, instance: Instance, record: Recorder) -> Instance:
         """Start it; without an Elastic IP it comes back at a new public address."""
@@ -103,7 +117,8 @@ class AwsDriver:
         address = address_of(found, private=_private(instance))
         if address is None:
             raise no_address(instance.id)
-        return dataclasses.replace(instance, access=dataclasses.replace(instance.access, host=address, address=None))
+        access = dataclasses.replace(instance.access, host=address, address=None)
+        return dataclasses.replace(instance, access=access, data={**instance.data, "offering": self._offering(found)})
 
     def stop(self, instance: Instance, record: Recorder) -> None:
         """Shut it down in order."""
@@ -175,6 +190,15 @@ class AwsDriver:
             with self._account.errors(f"stop {instance.id}"):
                 insist(record, f"stop {instance.id}", act, again=("IncorrectInstanceState",))
         self._wait(instance.id, "stopped", record)
+
+    def _observed(self, found: Mapping[str, Any] | None, instance: Instance) -> Observation:
+        said = instances.observed(found, private=_private(instance))
+        billed = prices.offering(found, self._account.region) if found is not None else None
+        return dataclasses.replace(said, offering=billed)
+
+    def _offering(self, found: Mapping[str, Any]) -> dict[str, str]:
+        """What an instance is billed as, as the store keeps it."""
+        return dataclasses.asdict(prices.offering(found, self._account.region))
 
     def _described(self, id: str) -> dict[str, Any]:
         with self._account.errors(f"look at {id}"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -50,8 +51,15 @@ def observed(found: Description | None, *, private: bool) -> Observation:
         return Observation(state=State.GONE)
     state = _STATES.get(found["State"]["Name"], State.UNKNOWN)
     if state is State.GONE and found.get("StateReason", {}).get("Code") in _TAKEN:
-        return Observation(state=State.PREEMPTED, detail="EC2 took the spot instance away")
+        return Observation(state=State.PREEMPTED, detail=_why_taken(found))
     return Observation(state=state, address=address_of(found, private=private))
+
+
+def _why_taken(found: Description) -> str:
+    """What EC2 says of a spot instance that it took back, and when if it says so: ``… (2026-06-01 12:00:00 GMT)``."""
+    when = re.search(r"\(([^()]+)\)\s*$", str(found.get("StateTransitionReason", "")))
+    said = found["StateReason"].get("Message", "")
+    return f"EC2 took the spot instance away{f' ({when[1]})' if when else ''}: {said}"
 
 
 def address_of(found: Description, *, private: bool) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _REDRAWN_EVERY = 2.0  # seconds
 _OUTPUTS = ("table", "wide", "json", "yaml", "name")
+_PRICED = ("wide", "json", "yaml")
 
 
 @click.command()
@@ -70,7 +72,7 @@ def command(
     """List machines."""
     from machine.cli.context import opened_store
     from machine.compat.filters import parse_filters
-    from machine.compat.listing import default_table, parse_format, wide_table
+    from machine.compat.listing import default_table, parse_format, unknown_prices, wide_table
     from machine.program import is_drop_in
 
     if form and output != "table":
@@ -94,7 +96,13 @@ def command(
             machines = [each for each in store.machines.all() if filters.matches(each)]
             if draw is _names and not filters.states:
                 return "".join(sorted(f"{each.name}\n" for each in machines))
-            return draw(_rows(store, machines, filters, recorded=recorded, timeout=timeout, drop_in=drop_in))
+            rows = _rows(
+                store, machines, filters, recorded=recorded, timeout=timeout, drop_in=drop_in, priced=output in _PRICED
+            )
+            if output == "wide" and not watch:
+                for line in unknown_prices(rows):
+                    click.echo(line, err=True)
+            return draw(rows)
 
         if not drop_in:
             _note_unknown(store, filters)
@@ -110,20 +118,29 @@ def command(
 
 
 def _rows(
-    store: Store, machines: list[Machine], filters: Filters, *, recorded: bool, timeout: float, drop_in: bool
+    store: Store,
+    machines: list[Machine],
+    filters: Filters,
+    *,
+    recorded: bool,
+    timeout: float,
+    drop_in: bool,
+    priced: bool,
 ) -> list[Row]:
     """What is known of machines, in the order of their names, those in other states than wanted left out."""
     from machine.compat.listing import row
     from machine.driver import load_driver
     from machine.operations.observe import observe
     from machine.operations.observe import recorded as as_recorded
+    from machine.operations.pricing import Costs
     from machine.shell.listing import natural_key
 
     machines = sorted(machines, key=lambda each: natural_key(each.name))
+    costs = Costs(store) if priced else None
     if recorded:
-        seen = [as_recorded(each) for each in machines]
+        seen = [as_recorded(each, costs) for each in machines]
     else:
-        seen = observe(store, machines, load_driver, timeout=timeout)
+        seen = observe(store, machines, load_driver, timeout=timeout, costs=costs)
     active, now = os.environ.get("DOCKER_HOST"), time.time()
     rows = [row(each, active, drop_in=drop_in, now=now) for each in seen]
     return [each for each in rows if filters.matches_state(each.confirmed)]
@@ -178,6 +195,7 @@ def _as_yaml(rows: list[Row]) -> str:
 
 def _document(each: Row) -> dict[str, Any]:
     seen, machine = each.seen, each.seen.machine
+    offering = dataclasses.asdict(seen.offering) if seen.offering else {}
     return {
         "name": machine.name,
         "active": each.active,
@@ -189,5 +207,7 @@ def _document(each: Row) -> dict[str, Any]:
         "address": machine.address,
         "engine": seen.engine,
         "labels": list(machine.spec.engine.labels),
+        **{name: offering.get(name) or None for name in ("type", "region", "zone", "market")},
+        "price": dataclasses.asdict(seen.cost) if seen.cost else None,
         "trouble": seen.trouble,
     }

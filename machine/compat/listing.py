@@ -12,7 +12,9 @@ from machine.compat.gotemplate import Header, Named, Struct, Template
 from machine.compat.names import is_known
 from machine.compat.states import WORDS, its_number, its_word
 from machine.compat.words import NO_DRIVER, renamed
+from machine.model import Offering
 from machine.operations.observe import Seen
+from machine.operations.pricing import Cost
 from machine.shell.listing import HEADERS, age, aligned, docker_version, has_endpoint
 
 _FIELDS = (
@@ -23,6 +25,7 @@ _HEADERS = (
     "NAME", "ACTIVE", "ACTIVE_HOST", "ACTIVE_SWARM", "DRIVER", "STATE", "URL", "SWARM_OPTIONS", "SWARM",
     "ENGINE_OPTIONS", "ERRORS", "DOCKER", "RESPONSE",
 )  # fmt: skip
+_WIDE = ("ADDRESS", "SYSTEM", "TYPE", "PLACE", "MARKET", "PRICE", "CREATED")  # ours, before the errors
 _GO_NAMES = {"Dns": "DNS", "TlsVerify": "TLSVerify"}  # in JSON and in the struct
 
 
@@ -86,13 +89,40 @@ def default_table(rows: Sequence[Row]) -> str:
 
 def wide_table(rows: Sequence[Row]) -> str:
     """The same, with what else people look for."""
-    lines: list[tuple[str, ...]] = [(*HEADERS[:-1], "ADDRESS", "SYSTEM", "CREATED", HEADERS[-1])]
+    lines: list[tuple[str, ...]] = [(*HEADERS[:-1], *_WIDE, HEADERS[-1])]
     for each in rows:
         machine = each.seen.machine
         created = f"{age(time.time() - machine.created_at)} ago"
         cells = _cells(each)
-        lines.append((*cells[:-1], machine.address or "", str(machine.facts.get("os", "")), created, cells[-1]))
+        billed = each.seen.offering or Offering()
+        offering = (billed.type or "-", billed.zone or billed.region or "-", billed.market or "-")
+        price = shown_price(each.seen.cost, recorded=each.seen.recorded)
+        system = str(machine.facts.get("os", ""))
+        lines.append((*cells[:-1], machine.address or "", system, *offering, price, created, cells[-1]))
     return aligned(lines)
+
+
+def shown_price(cost: Cost | None, *, recorded: bool) -> str:
+    """What an hour costs, for people: with its age where nobody has just said so."""
+    if cost is None:
+        return "-"
+    if cost.hourly is None:
+        return "unknown"
+    price = f"${cost.hourly}/h" if cost.currency == "USD" else f"{cost.hourly} {cost.currency}/h"
+    if cost.at is None or (cost.current and not recorded):
+        return price
+    return f"{price} ({age(time.time() - cost.at)} ago)"
+
+
+def unknown_prices(rows: Sequence[Row]) -> list[str]:
+    """Why prices are not known, or not known any better: one line for each reason."""
+    lines = []
+    for each in rows:
+        cost, billed = each.seen.cost, each.seen.offering
+        if cost is not None and billed is not None and cost.why_unknown:
+            where = billed.zone or billed.region
+            lines.append(f"the price of {billed.type} in {where} is not known: {cost.why_unknown}")
+    return list(dict.fromkeys(lines))
 
 
 def _cells(each: Row) -> tuple[str, ...]:

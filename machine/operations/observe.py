@@ -15,15 +15,17 @@ from typing import TypeAlias, TypeVar
 from machine.deadline import Deadline
 from machine.driver import Driver
 from machine.errors import EndpointUnverified, PymachineError, StoreError, UnknownDriver
-from machine.model import Machine, Observation, State
+from machine.model import Machine, Observation, Offering, State
 from machine.operations.absent import AbsentDriver, driver_or_stand_in
 from machine.operations.account import Account, account_of, sign_in
 from machine.operations.endpoint import Health, ask_engine, ask_health
+from machine.operations.pricing import Answers, Cost, Costs, Observed, ask_prices, cost_of
 from machine.store.store import Store
 
 _log = logging.getLogger(__name__)
 K = TypeVar("K", bound=Hashable)
-_Outcome: TypeAlias = "list[Observation] | Health | str"  # text: what went wrong
+_Outcome: TypeAlias = "list[Observation] | Health | Answers | str"  # text: what went wrong
+_Key: TypeAlias = "tuple[str, ...] | int"  # of a group: driver and account; of its prices; or a machine's id
 _WORKERS = 256  # so many may be dead before the living have to wait
 _SETTLED = (State.RUNNING, State.STOPPED, State.GONE, State.PREEMPTED)
 
@@ -41,6 +43,8 @@ class Seen:
     timed_out: bool = False  # the time was up before it was known
     driven: bool = True  # False: its driver is not installed, or cannot be imported
     seconds: float = 0.0  # until it was known
+    offering: Offering | None = None  # what it is billed as; None: nobody says
+    cost: Cost | None = None  # None: nobody was asked, or there is nobody who says prices
 
     @property
     def unanswered(self) -> bool:
@@ -48,15 +52,25 @@ class Seen:
         return self.asked and self.recorded
 
 
-def recorded(machine: Machine) -> Seen:
+def recorded(machine: Machine, costs: Costs | None = None) -> Seen:
     """A machine as it is recorded; nobody is asked."""
-    return Seen(machine=machine, state=machine.state, recorded=True, trouble=machine.error or "", asked=False)
+    trouble, offering = machine.error or "", machine.instance.offering if machine.instance else None
+    seen = Seen(machine=machine, state=machine.state, recorded=True, trouble=trouble, asked=False, offering=offering)
+    return _priced(seen, costs, None) if costs else seen
 
 
 def observe(
-    store: Store, machines: Sequence[Machine], load: Callable[[str], Driver], *, timeout: float = 10.0
+    store: Store,
+    machines: Sequence[Machine],
+    load: Callable[[str], Driver],
+    *,
+    timeout: float = 10.0,
+    costs: Costs | None = None,
 ) -> list[Seen]:
     """Look at machines, within ``timeout`` seconds in all; what was seen is recorded.
+
+    Args:
+        costs: the prices that are noted: then those that are not are asked for as well, and noted.
 
     Raises:
         Nothing about a machine: what went wrong with it is in its ``trouble``.
@@ -68,13 +82,17 @@ def observe(
         if machine.instance is not None:
             account = accounts[machine.id] = account_of(store, machine)
             groups.setdefault((machine.spec.driver, account.key), []).append(machine)
-    jobs: dict[tuple[str, str] | int, Callable[[], _Outcome]] = {
-        key: functools.partial(_ask_provider, load, key[0], accounts[group[0].id], group)
+    observed: dict[tuple[str, str], Observed] = {key: queue.SimpleQueue() for key in groups}
+    jobs: dict[_Key, Callable[[], _Outcome]] = {
+        key: functools.partial(_ask_provider, load, key[0], accounts[group[0].id], group, observed[key])
         for key, group in groups.items()
     }
     for machine in machines:
         if machine.instance is not None and machine.endpoint is not None and machine.endpoint.route != "plain":
             jobs[machine.id] = functools.partial(_ask_endpoint, store, machine, load, deadline)
+    if costs is not None:  # last: nobody waits behind those that wait
+        for key, group in groups.items():
+            jobs[_prices_of(key)] = functools.partial(ask_prices, costs, observed[key], group, deadline)
     answers = _side_by_side(jobs, deadline)
     late = _Answer(f"no answer in {timeout:g} s", begun + timeout)
     interrupted = store.history.interrupted()
@@ -94,7 +112,15 @@ def observe(
             at = max(provider.at, endpoint.at if endpoint else begun)
             seen.append(dataclasses.replace(one, timed_out=timed_out, seconds=at - begun))
     _record(store, seen)
-    return seen
+    if costs is None:
+        return seen
+    prices: dict[int, Answers] = {}
+    for key, group in groups.items():
+        said = answers.get(_prices_of(key), late).outcome
+        found = said if isinstance(said, Answers) else Answers(trouble=str(said))
+        costs.note(found.prices)
+        prices.update((machine.id, found) for machine in group)
+    return [_priced(each, costs, prices.get(each.machine.id)) for each in seen]
 
 
 class _Undriven(list[Observation]):
@@ -146,7 +172,29 @@ def _side_by_side(jobs: Mapping[K, Callable[[], _Outcome]], deadline: Deadline) 
         return dict(answers)
 
 
-def _ask_provider(load: Callable[[str], Driver], name: str, account: Account, group: Sequence[Machine]) -> _Outcome:
+def _prices_of(key: tuple[str, str]) -> tuple[str, str, str]:
+    """The job that asks for the prices of a group."""
+    return (*key, "prices")
+
+
+def _priced(seen: Seen, costs: Costs, answers: Answers | None) -> Seen:
+    return dataclasses.replace(seen, cost=cost_of(seen.machine, seen.state, seen.offering, costs, answers))
+
+
+def _ask_provider(
+    load: Callable[[str], Driver], name: str, account: Account, group: Sequence[Machine], observed: Observed
+) -> _Outcome:
+    """What a provider says of its machines; it goes to ``observed``, too, with who said it."""
+    try:
+        said = _ask(load, name, account, group, observed)
+    finally:
+        observed.put(None)
+    return said
+
+
+def _ask(
+    load: Callable[[str], Driver], name: str, account: Account, group: Sequence[Machine], observed: Observed
+) -> _Outcome:
     instances = [machine.instance for machine in group if machine.instance is not None]
     try:
         driver = load(name)
@@ -158,7 +206,10 @@ def _ask_provider(load: Callable[[str], Driver], name: str, account: Account, gr
         said = sign_in(driver, account).observe(instances)
     except PymachineError as error:
         return str(error)
-    return said if len(said) == len(group) else f"the driver {name} answered for {len(said)} of {len(group)} machines"
+    if len(said) != len(group):
+        return f"the driver {name} answered for {len(said)} of {len(group)} machines"
+    observed.put((driver, said))
+    return said
 
 
 def _ask_endpoint(store: Store, machine: Machine, load: Callable[[str], Driver], deadline: Deadline) -> _Outcome:
@@ -187,18 +238,25 @@ def _interrupted(machine: Machine, kind: str) -> Seen:
     from machine.operations.operation import command_to_go_on  # see above
 
     trouble = f"{kind} was interrupted; go on: {command_to_go_on(kind, machine.name)}"
-    return Seen(machine=machine, state=State.ERROR, recorded=True, trouble=trouble, asked=False)
+    offering = machine.instance.offering if machine.instance else None
+    return Seen(machine=machine, state=State.ERROR, recorded=True, trouble=trouble, asked=False, offering=offering)
 
 
 def _combined(machine: Machine, provider: _Outcome, place: int, health: _Outcome | None) -> Seen:
     """The provider's word on the state; where the host is all there is, the endpoint's."""
     driven = not isinstance(provider, _Undriven | _Broken)
+    offering = machine.instance.offering if machine.instance else None
     if not isinstance(provider, list):
-        return Seen(machine=machine, state=machine.state, recorded=True, trouble=str(provider), driven=driven)
+        said = str(provider)
+        return Seen(machine=machine, state=machine.state, recorded=True, trouble=said, driven=driven, offering=offering)
     state, trouble = provider[place].state, provider[place].detail
+    offering = provider[place].offering or offering
     if machine.state in (State.ERROR, State.CREATING) and state is State.RUNNING:
         # Its create has not ended well: an instance that runs is not yet a machine that can be used.
-        return Seen(machine=machine, state=machine.state, trouble=machine.error or "", driven=driven)
+        said = machine.error or ""
+        return Seen(machine=machine, state=machine.state, trouble=said, driven=driven, offering=offering)
+    if machine.state is State.PREEMPTED and state is State.GONE:  # providers forget soon what they took away
+        state, trouble = machine.state, machine.error or trouble
     engine = None
     if isinstance(health, Health):
         engine = health.engine_version
@@ -208,7 +266,7 @@ def _combined(machine: Machine, provider: _Outcome, place: int, health: _Outcome
             trouble = trouble or f"the engine does not answer: {health.engine_trouble}"
     elif health is not None and state in (State.RUNNING, State.UNKNOWN):
         trouble = trouble or f"unreachable: {health}"
-    return Seen(machine=machine, state=state, engine=engine, trouble=trouble, driven=driven)
+    return Seen(machine=machine, state=state, engine=engine, trouble=trouble, driven=driven, offering=offering)
 
 
 def _record(store: Store, seen: Sequence[Seen]) -> None:
@@ -223,7 +281,9 @@ def _record(store: Store, seen: Sequence[Seen]) -> None:
             new.append((each.machine, each.state))
     if not new:
         return
+    # What was taken away says why for as long as it is recorded.
+    why = {each.machine.id: each.trouble for each in seen if each.state is State.PREEMPTED and each.trouble}
     try:
-        store.machines.record_observed(*new)
+        store.machines.record_observed(*new, why=why)
     except StoreError as error:  # a full disk, or somebody who writes: what was seen can be shown all the same
         _log.debug("what was seen is not recorded: %s (%s)", error, error.cause)

@@ -64,7 +64,10 @@ class Machines:
         with self._database.write(patience=_LOOKING_SECONDS) as db:
             db.executemany(
                 "UPDATE machines SET state = ?, state_at = ?, error = coalesce(?, error) WHERE id = ? AND state_at = ?",
-                [(state.value, at, (why or {}).get(machine.id), machine.id, machine.state_at) for machine, state in seen],
+                [
+                    (state.value, at, (why or {}).get(machine.id), machine.id, machine.state_at)
+                    for machine, state in seen
+                ],
             )
 
 

@@ -26,6 +26,12 @@ class StoredNotes:
             return None
         return json.loads(rows[0]["value"])
 
+    def beginning(self, prefix: str) -> dict[str, Any]:
+        """All that was ever noted under keys that begin so."""
+        sql = "SELECT key, value FROM notes WHERE substr(key, 1, ?) = ?"
+        rows = self._database.read(sql, (len(prefix), prefix))
+        return {row["key"]: json.loads(row["value"]) for row in rows}
+
     def put(self, key: str, value: Any) -> None:
         """Note it; one that cannot be written now is done without."""
         with contextlib.suppress(StoreError), self._database.write(patience=_PATIENCE) as db:

@@ -147,6 +147,14 @@ class MemoryCloud:
             self._row(db, id)
             db.execute("DELETE FROM instances WHERE id = ?", (id,))
 
+    def price(self, type: str) -> str:
+        """What an hour of a type costs."""
+        with self._call("price") as db:
+            said = self._setting(db, f"price {type}")
+            if said is None:
+                raise CloudError("not-found", f"the list has no price of {type}")
+            return said
+
     def copy(self, id: str, *, name: str) -> CloudImage:
         """Make an image of a stopped instance, with its marks; twice makes two. It is not finished."""
         with self._call("copy") as db:
@@ -188,11 +196,15 @@ class MemoryCloud:
         """How many instances a region has room for."""
         self._set(f"capacity {region}", str(instances))
 
+    def set_price(self, type: str, hourly: str) -> None:
+        """What an hour of a type costs from now on."""
+        self._set(f"price {type}", hourly)
+
     def fail(self, name: str, *, nth: int = 1, kind: str = "error") -> None:
         """Let one call go wrong.
 
         Args:
-            name: run, describe, start, stop or terminate; ``*``: any.
+            name: run, describe, start, stop, price or terminate; ``*``: any.
             nth: which one, counted from now.
             kind: ``error`` (nothing happens), ``lost`` (it happens and the answer does not arrive), ``kill-before`` or
                 ``kill-after`` (the calling process dies by SIGKILL).

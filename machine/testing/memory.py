@@ -7,6 +7,7 @@ can be tested with it are resources and records. Not registered by the product; 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from machine.driver import Baked, Capabilities, Found, HostIdentity, Recorder, option
+from machine.driver import Baked, Capabilities, Found, HostIdentity, Price, Recorder, option
 from machine.errors import DriverError, InstanceGone, PreCheckFailed
-from machine.model import Access, Instance, Observation, Spec, State
+from machine.model import Access, Instance, Observation, Offering, Spec, State
 from machine.testing.cloud import REGIONS, CloudError, CloudImage, CloudInstance, MemoryCloud
 from machine.trust.sshkeys import new_private_key, public_line
 
@@ -119,6 +120,10 @@ class MemoryDriver:
             there = {each.id: each for each in self._cloud().describe()}
         return [_observed(there.get(instance.id)) for instance in instances]
 
+    def prices(self, offerings: Sequence[Offering]) -> list[Price]:
+        """What the cloud's list says of each."""
+        return [self._price(each) for each in offerings]
+
     def start(self, instance: Instance, record: Recorder) -> Instance:
         """Start it; it comes back at a new address."""
         with _mapped("start"):
@@ -219,8 +224,15 @@ class MemoryDriver:
                 raise InstanceGone(f"the instance {made.id} is gone")
             made = there[0]
         access = Access(host=made.address, port=SSH_PORT, host_keys=(made.host_key,))
-        data = {"region": made.region, "injected_host_key": made.host_key}
+        offering = dataclasses.asdict(_offering(made))
+        data = {"region": made.region, "injected_host_key": made.host_key, "offering": offering}
         return Instance(driver=self.name, id=made.id, access=access, data=data)
+
+    def _price(self, wanted: Offering) -> Price:
+        try:
+            return Price(hourly=self._cloud().price(wanted.type), currency="USD")
+        except CloudError as error:
+            return Price(hourly=None, why_unknown=str(error), lasts=60.0)
 
     def _cloud(self) -> MemoryCloud:
         directory = self._directory or os.environ.get(CLOUD_VARIABLE)
@@ -234,7 +246,12 @@ class MemoryDriver:
 def _observed(instance: CloudInstance | None) -> Observation:
     if instance is None:
         return Observation(state=State.GONE)
-    return Observation(state=_STATES[instance.state], address=instance.address or None)
+    state, address = _STATES[instance.state], instance.address or None
+    return Observation(state=state, address=address, offering=_offering(instance))
+
+
+def _offering(instance: CloudInstance) -> Offering:
+    return Offering(type=f"size-{instance.size}", region=instance.region, market="on-demand")
 
 
 @contextlib.contextmanager

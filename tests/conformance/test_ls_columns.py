@@ -107,6 +107,7 @@ def test_output_is_json_yaml_wide_or_names(program: Program, some: Fleet) -> Non
     assert listed[3]["labels"] == ["env=Prod", "tier=front", "bare"]
     assert YAML(typ="safe", pure=True).load(program("ls", "-o", "yaml").out) == listed
     wide = program("ls", "-o", "wide").out.splitlines()
-    assert wide[0].split() == [*HEADERS[:-1], "ADDRESS", "SYSTEM", "CREATED", "ERRORS"]
+    ours = ["ADDRESS", "SYSTEM", "TYPE", "PLACE", "MARKET", "PRICE", "CREATED"]
+    assert wide[0].split() == [*HEADERS[:-1], *ours, "ERRORS"]
     assert "192.0.2.3" in wide[2]
     assert "Debian 12" in wide[2]

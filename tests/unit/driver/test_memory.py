@@ -134,3 +134,16 @@ def test_a_registered_driver_is_found_here_and_in_other_processes(
         check=True,
     )
     assert "'memory'" in listed.stdout
+
+
+def test_the_driver_says_what_an_instance_is_billed_as_and_what_that_costs(cloud: MemoryCloud, tmp_path: Path) -> None:
+    made = create(tmp_path, "t")
+    driver = MemoryDriver(tmp_path)
+    (seen,) = driver.observe([made])
+    assert seen.offering is not None
+    assert made.offering == seen.offering
+    (unknown,) = driver.prices([seen.offering])
+    assert (unknown.hourly, unknown.why_unknown) == (None, f"the list has no price of {seen.offering.type}")
+    cloud.set_price(seen.offering.type, "0.05")
+    (known,) = driver.prices([seen.offering])
+    assert (known.hourly, known.currency) == ("0.05", "USD")
