@@ -17,7 +17,6 @@ _COMMANDS = (
     "config",
     "create",
     "drivers",
-    "drivers",
     "env",
     "fleet",
     "gc",

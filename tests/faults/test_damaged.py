@@ -18,7 +18,6 @@ ARGUMENTS = {
     "bake": "ls",
     "create": "-d memory other",
     "drivers": "check memory",
-    "drivers": "check memory",
     "env": "--shell sh web",
     "gc": "--dry-run",
     "import": "--from-docker-machine=HOME/old",
