@@ -17,6 +17,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.exceptions import NoCredentialsError
 
 from machine.drivers.aws.errors import mapped
 from machine.drivers.aws.options import DEFAULT_REGION, AwsOptions
@@ -109,14 +110,11 @@ class Account:
         Raises:
             PreCheckFailed: there is none.
         """
-        with self.errors("find credentials", pre_check=True):
+        with self.errors(f"assume the role {self.role}" if self.role else "find credentials", pre_check=True):
             found = self._session().get_credentials()
-        if found is None:
-            from botocore.exceptions import NoCredentialsError
-
-            with self.errors("find credentials", pre_check=True):
+            if found is None:
                 raise NoCredentialsError
-        return str(found.access_key) if not self.role else f"{found.access_key} as {self.role}"
+            return str(found.access_key)  # of SSO or a role it is fetched now
 
     def credentials_from(self) -> str:
         """How the credentials were found, by botocore's word for it: ``env``, ``sso``, ``iam-role``, …"""

@@ -63,7 +63,7 @@ _HINTS = {
     "SecurityGroupLimitExceeded": "use a group of yours with --aws-security-group, or ask for more in Service Quotas",
     "InsufficientInstanceCapacity": "try another --aws-zone or --aws-instance-type, or later",
     "SpotMaxPriceTooLow": "raise --aws-spot-price, or add --aws-spot-fallback",
-    "MaxSpotInstanceCountExceeded": "ask for more in Service Quotas, or add --aws-spot-fallback",
+    "MaxSpotInstanceCountExceeded": "ask for more spot vCPUs in Service Quotas, or add --aws-spot-fallback",
     "Unsupported": "try another --aws-zone or --aws-instance-type",
     "InvalidKeyPair.NotFound": "see what there is: aws ec2 describe-key-pairs; or leave out --aws-keypair-name",
     "InvalidParameterValue": "see what each option may be: pymachine create -d aws --help",
@@ -80,6 +80,11 @@ def code_of(error: BaseException) -> str:
 def refused(error: BaseException | None) -> bool:
     """Whether the service has said that it did nothing: not a lost reply, and not trouble of its own."""
     return isinstance(error, ClientError) and code_of(error) not in TROUBLED
+
+
+def hint_of(code: str) -> str | None:
+    """What to do about a refusal."""
+    return _HINTS.get(code)
 
 
 def message_of(error: BaseException) -> str:
@@ -117,6 +122,10 @@ def as_ours(
         return kind(message, cause=said, hint=hint)
     if code in NOT_FOUND and code.startswith("InvalidInstanceID"):
         return InstanceGone("the instance is gone", cause=said, hint="pymachine rm NAME")
+    if code in FORBIDDEN and getattr(error, "operation_name", "") == "AssumeRole":
+        role = doing if doing.startswith("assume") else "assume a role"
+        hint = "look at the role's trust policy, and for sts:AssumeRole in what these credentials may do"
+        return kind(f"AWS does not let these credentials {role}", cause=said, hint=hint)
     if code in FORBIDDEN:
         return kind(
             f"AWS does not let these credentials {doing}",

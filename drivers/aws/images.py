@@ -185,7 +185,10 @@ def _newest(account: Account, owners: list[str], pattern: str, architecture: str
     with account.errors(f"look for the image {said}", pre_check=True):
         images = account.reads().describe_images(Owners=owners, Filters=filters)["Images"]
     if not images:
-        raise PreCheckFailed(f"there is no image {said} for {architecture} in {account.region}")
+        raise PreCheckFailed(
+            f"there is no image {said} for {architecture} in {account.region}",
+            hint="see them: aws ec2 describe-images --owners " + " ".join(owners),
+        )
     return _image(max(images, key=lambda each: (each.get("CreationDate", ""), each["ImageId"])), None)
 
 

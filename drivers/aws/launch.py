@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from machine.driver import Recorder
 from machine.drivers.aws import marks
 from machine.drivers.aws.account import Account
-from machine.drivers.aws.errors import NO_CAPACITY, code_of, message_of
+from machine.drivers.aws.errors import NO_CAPACITY, code_of, hint_of, message_of
 from machine.drivers.aws.insisting import insist
 from machine.drivers.aws.instances import ENDED, describe
 from machine.errors import DriverError
@@ -78,7 +78,7 @@ def launch(
                 raise DriverError(
                     "EC2 has no capacity for this machine now",
                     cause="; ".join(refused),
-                    hint="try another --aws-zone or --aws-instance-type, or later",
+                    hint=hint_of(code_of(error)),
                 ) from error
             record.progress(f"{_words(attempt)}: {code_of(error)}; next: {_words(attempts[place + 1])}")
         number, place = number + 1, place + 1

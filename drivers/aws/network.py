@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from machine.driver import Notes
 from machine.drivers.aws.account import Account
-from machine.drivers.aws.errors import NOT_FOUND, code_of
+from machine.drivers.aws.errors import FORBIDDEN, NOT_FOUND, code_of
 from machine.errors import PreCheckFailed
 
 _MAX_AGE = 24 * 3600.0  # seconds: a subnet that is deleted is a refusal of the next create, which then asks again
@@ -88,6 +90,8 @@ def _none(account: Account, *, subnet: str | None, vpc: str | None, zone: str | 
             f"there is no subnet {subnet} {also or f'in {where}'}", hint="see them: aws ec2 describe-subnets"
         )
     if vpc:
+        if not _has_vpc(account, vpc):
+            return PreCheckFailed(f"there is no VPC {vpc} in {where}", hint="see them: aws ec2 describe-vpcs")
         return PreCheckFailed(
             f"the VPC {vpc} has no subnet{f' in the zone {zone}' if zone else ''}",
             hint=f"make one (aws ec2 create-subnet --vpc-id {vpc} …), or choose another with --aws-vpc-id",
@@ -101,3 +105,14 @@ def _none(account: Account, *, subnet: str | None, vpc: str | None, zone: str | 
         f"the account has no default VPC with subnets in {where}",
         hint="make one (aws ec2 create-default-vpc), or give --aws-subnet-id",
     )
+
+
+def _has_vpc(account: Account, vpc: str) -> bool:
+    """Whether there is such a VPC; also where we may not ask."""
+    with account.errors("look for the VPC", pre_check=True):
+        try:
+            return bool(account.reads().describe_vpcs(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Vpcs"])
+        except ClientError as error:
+            if code_of(error) in FORBIDDEN:
+                return True
+            raise

@@ -54,9 +54,9 @@ def remove(account: Account, watch: Watch, id: str, data: Mapping[str, Any], rec
     rest = _Rest()
     try:
         with account.errors("look for what was made"):
+            account.verify(expected)  # in another account nothing of it is there, and nothing must be concluded
             rest = _look(account, token, id, data, record)
             if not str(rest):
-                account.verify(expected)
                 record.progress(f"{id or token} is gone already")
                 return
         _take_away(account, watch, rest, record)

@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from machine.driver import HostIdentity, Notes
 from machine.drivers.aws.account import Account
 from machine.drivers.aws.baking import is_baked
+from machine.drivers.aws.errors import FORBIDDEN, code_of
 from machine.drivers.aws.group import rules
 from machine.drivers.aws.images import Image, find_image
 from machine.drivers.aws.instancetypes import find_type
@@ -84,6 +87,8 @@ def resolve_request(
             f"the subnet {next(each.id for each in subnets if not each.ipv6)} has no IPv6 network",
             hint="give it one (aws ec2 associate-subnet-cidr-block), or leave out --aws-ipv6",
         )
+    if options.keypair_name:
+        _check_key_pair(account, options.keypair_name)
     own_groups = _groups(account, options.security_group, subnets[0].vpc)
     user_data = _user_data(spec, options, identity)
     request: dict[str, Any] = {
@@ -205,13 +210,31 @@ def _check_region(account: Account) -> None:
 
 def _who(account: Account, notes: Notes) -> str:
     """The account's number, remembered for the key that is used."""
-    used = hashlib.sha256(account.access_key_id().encode()).hexdigest()[:16]
+    key_id = account.access_key_id()
+    if account.role:  # its name says so, and its keys are others every time
+        return account.role.split(":")[4]
+    used = hashlib.sha256(key_id.encode()).hexdigest()[:16]
     key = f"aws identity {account.endpoint or ''} {used}"
     noted = notes.get(key, _IDENTITY_AGE)
     if noted is None:
         noted = account.identity().account
         notes.put(key, noted)
     return str(noted)
+
+
+def _check_key_pair(account: Account, name: str) -> None:
+    with account.errors("look at the key pairs", pre_check=True):
+        try:
+            found = account.reads().describe_key_pairs(Filters=[{"Name": "key-name", "Values": [name]}])["KeyPairs"]
+        except ClientError as error:
+            if code_of(error) in FORBIDDEN:
+                return  # RunInstances will say it, if there is none
+            raise
+    if not found:
+        raise PreCheckFailed(
+            f"there is no key pair {name} in {account.region}",
+            hint="see them: aws ec2 describe-key-pairs; or leave out --aws-keypair-name, which is not needed",
+        )
 
 
 def _groups(account: Account, said: tuple[str, ...], vpc: str) -> list[str]:
