@@ -22,9 +22,9 @@ def main() -> int:
     """The ``pymachine`` command."""
     text = answer(sys.argv[1:], os.environ)
     if text is None:
-        from machine.cli import run
+        from machine.cli import command_line
 
-        return run()
+        return command_line()
     try:
         sys.stdout.write(text)
         sys.stdout.flush()

@@ -9,7 +9,7 @@ import os
 import sys
 
 
-def run(argv: list[str] | None = None) -> int:
+def command_line(argv: list[str] | None = None) -> int:
     """Run a command line and return its exit code (``docs/exit-codes.md``)."""
     import click
 

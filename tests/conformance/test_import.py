@@ -29,7 +29,7 @@ def old(tmp_path: Path) -> OldStore:
 @pytest.fixture
 def say(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Say:
     """Run a command line on the test's store."""
-    from machine.cli import run
+    from machine.cli import command_line as run
 
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("MACHINE_STORAGE_PATH", raising=False)
@@ -258,7 +258,7 @@ class TestInPlace:
         return old, out
 
     def test_it_is_asked_for(self, old: OldStore, capsys: pytest.CaptureFixture[str]) -> None:
-        from machine.cli import run
+        from machine.cli import command_line as run
 
         old.machine("web", version_3())
         before = old.snapshot()

@@ -291,7 +291,7 @@ def test_inspect_and_ls_import_nothing_of_ssh(store: Store, fleet: Fleet) -> Non
     fleet.add("h1", State.UNKNOWN, driver="none", address="127.0.0.1", port=1, route="plain")
     code = """
         import sys
-        from machine.cli import run
+        from machine.cli import command_line as run
         assert run(["-s", sys.argv[1], *sys.argv[2:]]) == 0
         print(*sorted({"paramiko", "jinja2", "cryptography", "rich"} & set(sys.modules)))
         """

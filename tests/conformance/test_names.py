@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from machine import driver as drivers
-from machine.cli import run
+from machine.cli import command_line as run
 from machine.compat import names
 from machine.driver import declared_options, option
 from machine.drivers.generic import GenericDriver

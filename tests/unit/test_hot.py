@@ -11,7 +11,7 @@ from textwrap import dedent
 import pytest
 
 from machine import hot
-from machine.cli import run
+from machine.cli import command_line as run
 from machine.model import State
 from machine.store.store import Store
 from tests.unit.processes import python, python_after

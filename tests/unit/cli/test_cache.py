@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from machine import driver as drivers
-from machine.cli import run
+from machine.cli import command_line as run
 from machine.cli.cache import size
 from machine.driver import CacheEntry
 from machine.errors import DriverError, UnknownDriver

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.cli import run
+from machine.cli import command_line as run
 from machine.cli.main import _COMMANDS
 from machine.driver import driver_names
 from machine.model import State

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 from machine import driver as drivers
-from machine.cli import run
+from machine.cli import command_line as run
 from machine.driver import Capabilities, Missing, option
 from machine.drivers.none import NoneDriver
 from machine.errors import PreCheckFailed

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from machine import driver as drivers
-from machine.cli import run
+from machine.cli import command_line as run
 from machine.drivers.generic import GenericDriver
 from machine.drivers.none import NoneDriver
 from machine.store.store import Store

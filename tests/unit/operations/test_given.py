@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from machine.cli import run
+from machine.cli import command_line as run
 from machine.store.store import Store
 from machine.trust.certificates import Authority, load_authority, new_authority, new_client, private_pem, sign_server
 
