@@ -6,7 +6,7 @@ import click
 
 from machine.cli.lazy import LazyGroup
 
-COMMANDS = ("init", "schema", "validate")
+COMMANDS = ("apply", "init", "plan", "schema", "validate")
 
 
 @click.group(cls=LazyGroup, names=COMMANDS, modules="machine.cli.fleet_")

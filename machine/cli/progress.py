@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 _drawn: list[Live] = []  # what is being drawn now
 _TITLES = {
     "reserve": "Reserving the name",
+    "wanted": "Noting what is wanted",
     "instance": "Making the machine",
     "connect": "Connecting over SSH",
     "converge": "Setting up the host",
     "endpoint": "Verifying the endpoint",
+    "files": "Putting files on the host",
+    "commands": "Running commands",
     "reboot": "Rebooting the host",
     "return": "Waiting for the host",
     "upgrade": "Upgrading the engine",
@@ -38,6 +41,7 @@ _INSTANCE = {
     "stop": "Shutting down",
     "kill": "Stopping at once",
     "restart": "Restarting",
+    "bake": "Shutting down",
 }
 
 
@@ -59,7 +63,7 @@ def shown(*, several: bool = False) -> Iterator[Callable[[Event], None]]:
         with _live(several) as emit:
             yield emit
     else:
-        yield _plain
+        yield plain
 
 
 @contextlib.contextmanager
@@ -75,7 +79,7 @@ def paused() -> Iterator[None]:
             live.start()
 
 
-def _named(event: Event) -> Event:
+def named(event: Event) -> Event:
     """What an event tells people to type, under the name that they know."""
     from machine.compat.words import renamed
     from machine.program import is_drop_in
@@ -83,8 +87,9 @@ def _named(event: Event) -> Event:
     return dataclasses.replace(event, text=renamed(event.text)) if is_drop_in() else event
 
 
-def _plain(event: Event) -> None:
-    event = _named(event)
+def plain(event: Event) -> None:
+    """An event as a line, where nothing can move."""
+    event = named(event)
     if event.status == "begun":
         return
     if event.status == "done":
@@ -98,7 +103,8 @@ def _plain(event: Event) -> None:
 
 
 @contextlib.contextmanager
-def _listed(live: Live) -> Iterator[None]:
+def listed(live: Live) -> Iterator[None]:
+    """While it is drawn, `paused` knows of it."""
     _drawn.append(live)
     try:
         yield
@@ -136,10 +142,10 @@ def _live(several: bool) -> Iterator[Callable[[Event], None]]:
             self.spinner.update(text=line)
             return self.spinner
 
-    with Live(Current(), console=console, refresh_per_second=12, transient=True) as live, _listed(live):
+    with Live(Current(), console=console, refresh_per_second=12, transient=True) as live, listed(live):
 
         def emit(event: Event) -> None:
-            event = _named(event)
+            event = named(event)
             key = (event.machine, event.step)
             if event.status == "begun":
                 running[key] = (time.monotonic(), name_of(event), "")

@@ -1,0 +1,43 @@
+"""``pymachine fleet plan``: what an apply would do, and why."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from machine.cli.fleetfile import fleet_file
+
+CHANGES = 2  # the exit code where something would change
+
+
+@click.command()
+@fleet_file
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--out", metavar="FILE", help="Save the plan, for `fleet apply FILE`; it ends in .plan.")
+@click.option("--recorded", is_flag=True, help="Ask no provider and no host; believe what is recorded.")
+@click.pass_obj
+def command(directory: str, file: str, variables: dict[str, str], output: str, out: str | None, recorded: bool) -> int:
+    """Say what `fleet apply` would create, change, replace and remove.
+
+    Exits 0 when nothing would change, 2 when something would, 1 on an error.
+    """
+    from machine.cli.context import opened_store
+    from machine.cli.fleetplan import read_fleet, show_plan, survey_of
+    from machine.errors import UsageError
+    from machine.fleet.savedplan import SUFFIX, write_plan
+
+    if out is not None and not out.endswith(SUFFIX):
+        raise UsageError(f"a saved plan's name ends in {SUFFIX}", hint=f"--out {out}{SUFFIX}")
+    fleet = read_fleet(file, variables)
+    with opened_store(directory) as store:
+        plan = survey_of(store, directory, fleet, look=not recorded).plan
+    if output == "json":
+        click.echo(json.dumps(plan.document(), indent=2, ensure_ascii=False))
+    else:
+        show_plan(plan)
+    if out is not None:
+        write_plan(out, plan, variables)
+        if output == "text":
+            click.echo(f"To do just that: pymachine fleet apply {out}")
+    return CHANGES if plan.pending else 0

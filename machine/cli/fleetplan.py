@@ -1,0 +1,60 @@
+"""What the commands of a fleet share: the file read, the plan made, the plan shown."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from machine.fleet.changes import Plan
+    from machine.fleet.model import Fleet
+    from machine.fleet.survey import Survey
+    from machine.store.store import Store
+
+_MARKS = {"create": "+", "finish": "+", "update": "~", "replace": "±", "repair": "~", "remove": "-"}
+_COLOURS = {"+": "green", "~": "yellow", "±": "red", "-": "red"}
+
+
+def read_fleet(file: str, variables: Mapping[str, str]) -> Fleet:
+    """The fleet of a file; what should be known of it is said on stderr."""
+    from machine.fleet.document import load_fleet
+
+    fleet = load_fleet(file, os.environ, variables)
+    for line in fleet.warnings:
+        click.echo(f"Warning: {line}", err=True)
+    return fleet
+
+
+def survey_of(store: Store, directory: str, fleet: Fleet, *, look: bool) -> Survey:
+    """The plan of a fleet, with all that it was made from."""
+    from machine.fleet.survey import survey
+    from machine.store.config import read_config
+
+    return survey(store, fleet, read_config(directory), look=look)
+
+
+def show_plan(plan: Plan) -> None:
+    """A plan for people: what would change, why, and how many."""
+    for change in plan.pending:
+        mark = _MARKS[str(change.action)]
+        head = click.style(f"{mark} {change.machine}", fg=_COLOURS[mark])
+        reasons = [*change.reasons] or [""]
+        click.echo(f"{head}  {change.action} ({change.group}): {reasons[0]}")
+        for reason in reasons[1:]:
+            click.echo(f"      {reason}")
+    click.echo(summary(plan))
+
+
+def summary(plan: Plan) -> str:
+    """A plan in one line."""
+    counts = plan.counts()
+    unchanged = counts.pop("none", 0)
+    said = ", ".join(f"{count} to {action}" for action, count in counts.items())
+    if not said:
+        return (
+            f"{plan.fleet}: nothing to do, {unchanged} {'machine is' if unchanged == 1 else 'machines are'} as wanted."
+        )
+    return f"{plan.fleet}: {said}" + (f"; {unchanged} as wanted." if unchanged else ".")

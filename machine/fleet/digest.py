@@ -1,0 +1,45 @@
+"""What a plan was made from, in one word: the fleet as it is wanted, and what is recorded of its machines. Pure.
+
+Each operation on a machine raises its epoch, so whatever has been done to one since shows. No secret is in it: engine
+settings stand without their passwords, and what remains goes through a hash.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+
+from machine.fleet.changes import Plan
+from machine.fleet.model import Fleet
+from machine.fleet.specs import Specs
+from machine.fleet.workleft import command_key, file_state
+from machine.model import Machine
+from machine.operations.enginesecrets import taken_out
+
+
+def digest_of(plan: Plan, fleet: Fleet, specs: Specs, machines: Iterable[Machine], epochs: Mapping[int, int]) -> str:
+    """What a saved plan is compared by.
+
+    Args:
+        machines: those that the fleet owns or wants.
+        epochs: by a machine's id, see `History.epochs`.
+    """
+    found = hashlib.sha256()
+
+    def add(what: object) -> None:
+        found.update(json.dumps(what, sort_keys=True, default=str).encode())
+
+    add([[change.machine, str(change.action), list(change.reasons)] for change in plan.pending])
+    for group in fleet.groups:
+        add([group.name, group.depends, dataclasses.astuple(group.limits)])
+    for wanted in fleet.machines():
+        spec = specs.wanted[wanted.name].spec
+        spec = dataclasses.replace(spec, engine=taken_out(spec.engine)[0], sources={})
+        files = [f"{each.target} {file_state(each)}" for each in wanted.files]
+        commands = [f"{command_key(each)} {each.when}" for each in wanted.commands]
+        add([dataclasses.asdict(spec), files, commands])
+    for machine in sorted(machines, key=lambda each: each.id):
+        add([machine.id, machine.name, epochs.get(machine.id)])
+    return found.hexdigest()
