@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import os
 import types
 import typing
@@ -78,14 +79,22 @@ class DeclaredOption:
 
 def declared_options(driver: type[Driver] | Driver) -> Iterator[DeclaredOption]:
     """The options of a driver, in the order they were declared."""
-    hints = typing.get_type_hints(driver.Options)
-    for item in dataclasses.fields(driver.Options):
+    return iter(_declared(driver.name, driver.Options))
+
+
+@functools.cache  # a fleet asks for each of ten thousand machines, and looking up the hints is nearly all it takes
+def _declared(driver: str, options: type) -> tuple[DeclaredOption, ...]:
+    hints = typing.get_type_hints(options)
+    found = []
+    for item in dataclasses.fields(options):
         hint = hints[item.name]
         if typing.get_origin(hint) in (typing.Union, types.UnionType):
             hint = next(part for part in typing.get_args(hint) if part is not type(None))
         kind = typing.get_origin(hint) or hint
-        flag = f"--{driver.name}-{item.name.replace('_', '-')}"
-        yield DeclaredOption(name=item.name, flag=flag, kind=kind, default=item.default, info=item.metadata[_METADATA])
+        flag = f"--{driver}-{item.name.replace('_', '-')}"
+        info = item.metadata[_METADATA]
+        found.append(DeclaredOption(name=item.name, flag=flag, kind=kind, default=item.default, info=info))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
