@@ -14,6 +14,8 @@ from machine.errors import PreCheckFailed
 
 _MAX_AGE = 24 * 3600.0  # seconds: a subnet that is deleted is a refusal of the next create, which then asks again
 
+_NO_NETWORK = ("disassociating", "disassociated", "failing", "failed")  # of IPv6: the ends of a subnet's having one
+
 
 @dataclass(frozen=True, slots=True)
 class Subnet:
@@ -49,7 +51,7 @@ def find_subnets(
         raise _none(account, subnet=subnet, vpc=vpc, zone=zone)
     best: dict[str, Subnet] = {}
     for each in sorted(found, key=lambda one: (one["AvailabilityZone"], -one.get("AvailableIpAddressCount", 0))):
-        ipv6 = any(part.get("Ipv6CidrBlockState", {}).get("State") == "associated"
+        ipv6 = any(part.get("Ipv6CidrBlockState", {}).get("State") not in _NO_NETWORK
                    for part in each.get("Ipv6CidrBlockAssociationSet", ()))  # fmt: skip
         made = Subnet(
             each["SubnetId"], each["VpcId"], each["AvailabilityZone"], ipv6, bool(each.get("MapPublicIpOnLaunch"))
