@@ -7,6 +7,7 @@ from typing import Any
 
 from machine.drivers.aws.account import Account
 from machine.drivers.aws.launch import SPOT
+from machine.drivers.aws.marks import STORE
 from machine.drivers.aws.options import DEFAULT_REGION
 
 # botocore's words for where it found credentials (botocore/credentials.py), in ours.
@@ -71,6 +72,7 @@ def _what(request: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("address", _address(request)),
         *_access(request),
         ("volume", _volume(run)),
+        ("marks", f"{STORE}={request['store']}"),
     ]
     plain = {
         "launch template": run.get("LaunchTemplate", {}).get("LaunchTemplateId"),

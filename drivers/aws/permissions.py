@@ -110,6 +110,8 @@ def _reads(account: Account, request: Mapping[str, Any]) -> Iterator[_Question]:
     nothing = marks.marked(marks.OPERATION, _TOKEN)  # that call has no pages
     yield _Question("ec2:DescribeAddresses", "rm, gc", partial(ec2.describe_addresses, Filters=nothing))
     yield _Question("ec2:DescribeVolumes", "gc", partial(ec2.describe_volumes, **_FEW))
+    mine = partial(ec2.describe_snapshots, OwnerIds=["self"], **_FEW)
+    yield _Question("ec2:DescribeSnapshots", "gc", mine)
     yield _Question("ec2:DescribeNetworkInterfaces", "gc", partial(ec2.describe_network_interfaces, **_FEW))
 
 

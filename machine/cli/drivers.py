@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _HEADERS = ("DRIVER", "LOCAL", "CAN", "WHAT IT MAKES")
 _NAME = "example"  # of the machine that is thought of
-_NO_STORE = "0" * 16
+_NO_STORE = "none-yet"
 
 
 @click.group(invoke_without_command=True)

@@ -173,6 +173,7 @@ def test_the_facts_say_who_asks_and_where_that_was_said(aws: AwsServer) -> None:
     ids=lambda value: " ".join(value) if isinstance(value, Mapping) else None,
 )  # fmt: skip
 def test_the_facts_say_what_would_be_made(aws: AwsServer, given: dict[str, Any], expected: Mapping[str, str]) -> None:
+    aws.backend().create_key_pair("mine", "ed25519", {})
     found = facts(**given)
     assert {label: found.get(label) for label in expected} == expected
 
