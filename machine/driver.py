@@ -153,15 +153,19 @@ def resolve(
                 )
             continue
         try:
-            values[item.name] = _parse(item, value)
+            values[item.name] = parse_option(item, value)
         except ValueError as error:
             raise UsageError(f"{source}: {error}") from error
         sources[item.name] = source
     return Resolved(driver.Options(**values), sources)
 
 
-def _parse(item: DeclaredOption, value: Any) -> Any:
-    """One value, from text or as given, in the option's own type."""
+def parse_option(item: DeclaredOption, value: Any) -> Any:
+    """One value, from text or as given, in the option's own type.
+
+    Raises:
+        ValueError: it cannot be that option's; with the reason.
+    """
     if item.kind is tuple:
         parts = value.split(",") if isinstance(value, str) else value
         value = tuple(item.info.parse(part) if item.info.parse is not None else part for part in parts)

@@ -6,6 +6,8 @@ command exits with (``docs/exit-codes.md``). ``str(error)`` is one line; the CLI
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class PymachineError(Exception):
     """Anything pymachine raises on purpose.
@@ -73,6 +75,16 @@ class UnknownDriver(UsageError):
     """No driver of this name is installed."""
 
     slug = "unknown-driver"
+
+
+class FleetFileError(UsageError):
+    """A fleet file cannot be meant: ``problems`` has a line for each reason, with file, line and column."""
+
+    slug = "fleet-file"
+
+    def __init__(self, message: str, *, problems: Sequence[str] = (), **where: str | None) -> None:
+        super().__init__(message, **where)
+        self.problems = tuple(problems)
 
 
 class PreCheckFailed(PymachineError):

@@ -49,7 +49,8 @@ class WantedMachine:
     group: str
     driver: str
     options: Mapping[str, Any] = field(default_factory=dict)  # of the driver, that were said; fields as in its Options
-    engine: Mapping[str, Any] = field(default_factory=dict)  # fields of `machine.model.EngineSpec` that were said
+    # Fields of `machine.model.EngineSpec` that were said. Not in its repr: there may be passwords in it.
+    engine: Mapping[str, Any] = field(default_factory=dict, repr=False)
     tls_san: tuple[str, ...] = ()
     host_key_policy: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
