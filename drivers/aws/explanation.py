@@ -9,6 +9,8 @@ from machine.drivers.aws.account import Account
 from machine.drivers.aws.launch import SPOT
 from machine.drivers.aws.marks import STORE
 from machine.drivers.aws.options import DEFAULT_REGION
+from machine.drivers.aws.prices import LINUX, prices
+from machine.model import Offering
 
 # botocore's words for where it found credentials (botocore/credentials.py), in ours.
 _FROM = {
@@ -37,7 +39,8 @@ def explain(account: Account, request: Mapping[str, Any], sources: Mapping[str, 
     Raises:
         PreCheckFailed: there are no credentials, or none that are accepted.
     """
-    return [*_who(account, sources), *(_what(request) if "run" in request else [])]
+    facts = _who(account, sources)
+    return [*facts, *_what(request), ("price", _price(account, request))] if "run" in request else facts
 
 
 def _who(account: Account, sources: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -148,3 +151,20 @@ def _volume(run: Mapping[str, Any]) -> str:
     words = {None: "encrypted as the account has it", True: "encrypted", False: "not encrypted"}
     key = volume.get("KmsKeyId")
     return ", ".join([*parts, f"encrypted with {key}" if key else words[volume.get("Encrypted")]])
+
+
+def _price(account: Account, request: Mapping[str, Any]) -> str:
+    """Of the first attempt; the disk and traffic come on top of it."""
+    first = request["attempts"][0]
+    wanted = Offering(
+        type=request["run"]["InstanceType"],
+        region=account.region,
+        zone=first["zone"],
+        market=first["market"],
+        tenancy=request["run"].get("Placement", {}).get("Tenancy", "default"),
+        system=LINUX,
+    )
+    (price,) = prices(account, [wanted])
+    if price.hourly is None:
+        return f"not known: {price.why_unknown}"
+    return f"{price.hourly} {price.currency} an hour, without its disk"

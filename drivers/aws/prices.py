@@ -30,7 +30,7 @@ from machine.drivers.aws.launch import ON_DEMAND, SPOT
 from machine.errors import PymachineError
 from machine.model import Offering
 
-_LINUX = "Linux/UNIX"
+LINUX = "Linux/UNIX"
 _TENANCIES = {"default": "Shared", "dedicated": "Dedicated"}  # EC2's word -> the list's; a host is billed as a whole
 _DAY, _SPOT, _AGAIN = 24 * 3600.0, 600.0, 60.0  # seconds: how long a price lasts, and that there is none
 _AT_ONCE = 8
@@ -44,7 +44,7 @@ def offering(found: Mapping[str, Any], region: str) -> Offering:
     """
     place = found.get("Placement", {})
     zone = str(place.get("AvailabilityZone", ""))
-    system = found.get("PlatformDetails") or ("Windows" if found.get("Platform") == "windows" else _LINUX)
+    system = found.get("PlatformDetails") or ("Windows" if found.get("Platform") == "windows" else LINUX)
     if any(each.get("ProductCodeType") == "marketplace" for each in found.get("ProductCodes", ())):
         system += " from the AWS Marketplace"
     return Offering(
@@ -88,7 +88,7 @@ def prices(account: Account, offerings: Sequence[Offering], *, patience: float =
 
 
 def _price(account: Account, wanted: Offering) -> Price:
-    if wanted.system != _LINUX:
+    if wanted.system != LINUX:
         return _unknown(f"more is billed than the instance: {wanted.system}", _DAY)
     if wanted.tenancy not in _TENANCIES or (wanted.market == SPOT and wanted.tenancy != "default"):
         return _unknown(f"no list has a price of its tenancy ({wanted.tenancy})", _DAY)
@@ -147,7 +147,7 @@ def _amounts(products: Iterable[str]) -> Iterable[tuple[str, Decimal]]:
 def _spot(account: Account, wanted: Offering) -> Price:
     said = account.quick().describe_spot_price_history(
         InstanceTypes=[wanted.type],
-        ProductDescriptions=[_LINUX, f"{_LINUX} (Amazon VPC)"],
+        ProductDescriptions=[LINUX, f"{LINUX} (Amazon VPC)"],
         Filters=[{"Name": "availability-zone", "Values": [wanted.zone]}],
         StartTime=datetime.fromtimestamp(time.time(), timezone.utc),  # EC2 answers with the price that holds then
     )["SpotPriceHistory"]

@@ -178,6 +178,12 @@ def test_the_facts_say_what_would_be_made(aws: AwsServer, given: dict[str, Any],
     assert {label: found.get(label) for label in expected} == expected
 
 
+def test_the_facts_have_a_price_or_why_there_is_none(aws: AwsServer) -> None:
+    assert facts()["price"] == "0.01196 USD an hour, without its disk"
+    aws.fail("GetProducts", "AccessDeniedException")
+    assert facts()["price"] == "not known: these credentials may not ask for it (pricing:GetProducts)"
+
+
 def test_a_certain_answer_goes_before_a_doubt(aws: AwsServer, without: Policy) -> None:
     """The same tags are asked for by several calls; one that is sure decides."""
     aws.fail("CreateSecurityGroup", "IncorrectState", times=None)
