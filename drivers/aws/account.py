@@ -73,14 +73,14 @@ class Account:
         """A client for what is nice to know: it asks once, and waits two seconds for each part of an answer."""
         return self._client(service, _QUICK)
 
-    def identity(self) -> Identity:
+    def identity(self, *, pre_check: bool = True) -> Identity:
         """Who we are, asked once.
 
         Raises:
-            PreCheckFailed: there are no credentials, or they are not accepted.
+            PreCheckFailed, DriverError: there are no credentials, or they are not accepted.
         """
         if self._identity is None:
-            with self.errors("say whose credentials these are", pre_check=True):
+            with self.errors("say whose credentials these are", pre_check=pre_check):
                 said = self.reads("sts").get_caller_identity()
             self._identity = Identity(account=said["Account"], arn=said["Arn"])
         return self._identity
@@ -94,15 +94,18 @@ class Account:
         Raises:
             DriverError: these credentials are another account's.
         """
-        if expected and self.identity().account != expected:
+        if not expected:
+            return
+        found = self.identity(pre_check=False).account
+        if found != expected:
             raise DriverError(
-                f"these credentials are for the AWS account {self.identity().account}, the machine is in {expected}",
+                f"these credentials are for the AWS account {found}, the machine is in {expected}",
                 hint="use that account's: AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
             )
 
     def errors(self, doing: str, *, pre_check: bool = False) -> Any:
-        """`mapped`, with hints for these credentials."""
-        return mapped(doing, pre_check=pre_check, profile=self.profile)
+        """`mapped`, with hints for these credentials; whatever asks for a client or calls one is inside it."""
+        return mapped(doing, pre_check=pre_check, profile=self.profile, region=self.region)
 
     def access_key_id(self) -> str:
         """Which key is used; one that a role was given for an hour has another every time.
@@ -126,13 +129,12 @@ class Account:
         with self._lock:
             client = self._clients.get((service, config))
             if client is None:
-                with self.errors("open a session", pre_check=True):
-                    client = self._session().client(
-                        service,
-                        region_name="us-east-1" if service == "pricing" else self.region,
-                        endpoint_url=self.endpoint,
-                        config=config,
-                    )
+                client = self._session().client(
+                    service,
+                    region_name="us-east-1" if service == "pricing" else self.region,
+                    endpoint_url=self.endpoint,
+                    config=config,
+                )
                 self._clients[service, config] = client
             return client
 
@@ -145,7 +147,7 @@ class Account:
         return session if self.role is None else self._as_role(session)
 
     def _session(self) -> boto3.Session:
-        with _making, self.errors("open a session", pre_check=True):
+        with _making:
             return self._session_made
 
     def _as_role(self, source: boto3.Session) -> boto3.Session:

@@ -157,8 +157,8 @@ class Creation:
 
 def start(account: Account, id: str, record: Recorder) -> None:
     """Start a stopped instance; what is wanted is a state, so that the call may be repeated."""
-    act = partial(account.effects().start_instances, InstanceIds=[id])
     with account.errors(f"start {id}"):
+        act = partial(account.effects().start_instances, InstanceIds=[id])
         insist(record, f"start {id}", act, again=("IncorrectInstanceState", "InsufficientInstanceCapacity"))
 
 

@@ -186,8 +186,8 @@ class AwsDriver:
         if state in ENDED:
             raise instances.not_there(instance.id)
         if state not in ("stopped", "stopping") or (force and state == "stopping"):
-            act = partial(self._account.effects().stop_instances, InstanceIds=[instance.id], Force=force)
             with self._account.errors(f"stop {instance.id}"):
+                act = partial(self._account.effects().stop_instances, InstanceIds=[instance.id], Force=force)
                 insist(record, f"stop {instance.id}", act, again=("IncorrectInstanceState",))
         self._wait(instance.id, "stopped", record)
 

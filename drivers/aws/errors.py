@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import re
 from collections.abc import Iterator
 
 from botocore import exceptions as boto
@@ -67,6 +68,7 @@ _HINTS = {
     "Unsupported": "try another --aws-zone or --aws-instance-type",
     "InvalidKeyPair.NotFound": "see what there is: aws ec2 describe-key-pairs; or leave out --aws-keypair-name",
     "InvalidParameterValue": "see what each option may be: pymachine create -d aws --help",
+    "UnsupportedOperation": "a spot instance asked for once cannot be stopped; to remove it: pymachine rm NAME",
     "OptInRequired": "accept the image's terms in the AWS Marketplace, or choose another image",
     "PendingVerification": "AWS verifies the account for this region, up to four hours; try again then",
 }
@@ -94,24 +96,31 @@ def message_of(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def mapped(doing: str, *, pre_check: bool = False, profile: str | None = None) -> Iterator[None]:
+def mapped(
+    doing: str, *, pre_check: bool = False, profile: str | None = None, region: str | None = None
+) -> Iterator[None]:
     """Let an error of boto3's leave as one of ours.
 
     Args:
         doing: what was not done, after "did not": ``start the instance i-1``.
         pre_check: nothing has been made yet.
-        profile: whose credentials were used, for hints.
+        profile, region: whose credentials were used and where, for hints.
     """
     try:
         yield
     except PymachineError:
         raise
     except (ClientError, boto.BotoCoreError) as error:
-        raise as_ours(error, doing, pre_check=pre_check, profile=profile) from error
+        raise as_ours(error, doing, pre_check=pre_check, profile=profile, region=region) from error
 
 
 def as_ours(
-    error: ClientError | boto.BotoCoreError, doing: str, *, pre_check: bool = False, profile: str | None = None
+    error: ClientError | boto.BotoCoreError,
+    doing: str,
+    *,
+    pre_check: bool = False,
+    profile: str | None = None,
+    region: str | None = None,
 ) -> PymachineError:
     """An error of boto3's as one of ours; see `mapped`."""
     kind = PreCheckFailed if pre_check else DriverError
@@ -136,7 +145,17 @@ def as_ours(
         return kind(f"AWS did not {doing}: too many requests", cause=said, hint="try again in a minute")
     if isinstance(error, UNKNOWN_OUTCOME):
         return kind(f"AWS did not answer when asked to {doing}", cause=said, hint="look at the network, then try again")
-    return kind(f"AWS did not {doing}", cause=f"{code}: {said}" if code else said, hint=_HINTS.get(code))
+    next_ = _protected(said, region) if code == "OperationNotPermitted" else _HINTS.get(code)
+    return kind(f"AWS did not {doing}", cause=f"{code}: {said}" if code else said, hint=next_)
+
+
+def _protected(said: str, region: str | None) -> str:
+    """How the protection is taken off that EC2 has spoken of: against being stopped, or terminated."""
+    what = "stop" if "disableapistop" in said.lower() else "termination"
+    instance = re.search(r"i-[0-9a-f]+", said)
+    command = "aws ec2 modify-instance-attribute" + (f" --region {region}" if region else "")
+    found = instance[0] if instance else "ID"
+    return f"it is protected; to take that off: {command} --instance-id {found} --no-disable-api-{what}"
 
 
 def _credentials(error: BaseException, code: str, profile: str | None) -> tuple[str, str] | None:

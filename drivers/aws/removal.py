@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from machine.driver import Found, Recorder
 from machine.drivers.aws import baking, elasticip, marks
 from machine.drivers.aws.account import Account
-from machine.drivers.aws.errors import NOT_FOUND, as_ours, code_of
+from machine.drivers.aws.errors import NOT_FOUND, code_of
 from machine.drivers.aws.group import delete_group
 from machine.drivers.aws.insisting import insist, pause
 from machine.drivers.aws.instances import ENDED, Watch, by_id, describe
@@ -21,7 +21,6 @@ from machine.errors import PymachineError
 
 # An instance may have been made a moment ago by a process that did not live to hear of it, and not be listed yet.
 _RECENT, _SETTLES = 60.0, 5.0  # seconds
-_UNPROTECT = "aws ec2 modify-instance-attribute --no-disable-api-termination"
 
 
 @dataclass(slots=True)
@@ -56,9 +55,8 @@ def remove(account: Account, watch: Watch, id: str, data: Mapping[str, Any], rec
         with account.errors("look for what was made"):
             account.verify(expected)  # in another account nothing of it is there, and nothing must be concluded
             rest = _look(account, token, id, data, record)
-            if not str(rest):
-                record.progress(f"{id or token} is gone already")
-                return
+            if id.startswith("i-") and not any(state not in ENDED for state in rest.instances.values()):
+                record.progress(f"{id} is gone already")
         _take_away(account, watch, rest, record)
     except PymachineError as error:
         if str(rest):
@@ -133,18 +131,12 @@ def _take_away(account: Account, watch: Watch, rest: _Rest, record: Recorder) ->
 
 def _gone(account: Account, doing: str, record: Recorder, act: Callable[[], Any]) -> None:
     """An effect that may be repeated; what is not there any more is success."""
-    try:
-        insist(record, doing, act)
-    except ClientError as error:
-        if code_of(error) in NOT_FOUND or code_of(error).endswith(".NotFound"):
-            return
-        ours = as_ours(error, doing, profile=account.profile)
-        if code_of(error) == "OperationNotPermitted":
-            ours.hint = f"it is protected; to take that off: {_UNPROTECT} --region {account.region} --instance-id"
-            ours.hint += f" {doing.rpartition(' ')[2]}"
-        raise ours from error
-    except BotoCoreError as error:
-        raise as_ours(error, doing, profile=account.profile) from error
+    with account.errors(doing):
+        try:
+            insist(record, doing, act)
+        except ClientError as error:
+            if code_of(error) not in NOT_FOUND and not code_of(error).endswith(".NotFound"):
+                raise
 
 
 def find(account: Account, store: str) -> list[Found]:

@@ -72,3 +72,16 @@ def watched_and_patient() -> None:
     seconds = removal._SETTLES
     install()
     removal._SETTLES = seconds
+
+
+def no_host_answers() -> None:
+    """A child that finds no endpoint answering, though the provider says that the machine runs."""
+    from machine.errors import EndpointUnverified
+    from machine.operations import observe
+
+    quick()
+
+    def silent(*_: Any, **__: Any) -> Any:
+        raise EndpointUnverified("the endpoint does not answer", layer="port")
+
+    observe.ask_health = silent
