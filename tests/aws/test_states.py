@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import boto3
 import pytest
@@ -31,6 +34,19 @@ def state(world: AwsWorld) -> str:
     return str(seen["state"])
 
 
+def as_docker_machine(world: AwsWorld, *arguments: str) -> str:
+    """What scripts see that know docker-machine's words only."""
+    line = "import sys; sys.argv[0] = 'docker-machine'; from machine.hot import main; raise SystemExit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", line, *arguments],
+        env={**os.environ, **world.environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
 def outside(world: AwsWorld) -> object:
     """AWS as somebody else has it."""
     return boto3.client("ec2", endpoint_url=world.server.url, region_name=REGION)
@@ -46,6 +62,7 @@ def test_a_spot_instance_that_was_taken_back_is_preempted_and_rm_says_that_it_is
     world.server.preempt(the_instance(world))
     assert state(world) == "Preempted"
     assert "Preempted" in world.ok("ls")[0].out
+    assert as_docker_machine(world, "status", "web") == "Stopped\n"
     world.server.settle()
     (removed,) = world.ok("rm -y web")
     assert "gone already" in removed.said

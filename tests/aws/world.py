@@ -22,11 +22,12 @@ class AwsWorld(World):
     def __init__(self, directory: Path, nursery: Nursery, server: AwsServer, *, prelude: str = WATCHED) -> None:
         super().__init__(directory, nursery, prelude=prelude)
         self.server = server
+        self.variables: dict[str, str] = {}  # further ones, in every process of it
 
     @property
     def environment(self) -> dict[str, str]:
         nothing = str(self.directory / "no-aws-configuration")
-        return super().environment | environment(self.server.url, nothing)
+        return super().environment | environment(self.server.url, nothing) | self.variables
 
     def copy(self, directory: Path, nursery: Nursery | None = None) -> AwsWorld:
         """The same store once more; the account is the same one."""
