@@ -183,10 +183,10 @@ class _Applying:
         elif verb is Verb.START:
             start(self.store, machine, driver, self.settings)
         elif verb is Verb.RELABEL:
-            relabel(self.store, machine, self._spec(machine), self.settings)
+            relabel(self.store, machine, self._spec(change.machine, machine), self.settings)
         else:
             provision(
-                self.store, machine, driver, self.settings, spec=self._spec(machine), after=self._after(change.machine)
+                self.store, machine, driver, self.settings, spec=self._spec(change.machine, machine), after=self._after(change.machine)
             )
 
     def _create(self, change: Change) -> None:
@@ -208,12 +208,9 @@ class _Applying:
             after=self._after(change.machine),
         )
 
-    def _spec(self, machine: Machine) -> Spec:
+    def _spec(self, name: str, machine: Machine) -> Spec:
         """What is wanted of a machine that exists: it keeps the name under which it is recorded."""
-        wanted = next(
-            one for name, one in self.found.specs.wanted.items() if name.casefold() == machine.name.casefold()
-        )
-        return dataclasses.replace(wanted.spec, name=machine.name)
+        return dataclasses.replace(self.found.specs.wanted[name].spec, name=machine.name)
 
     def _after(self, name: str) -> Callable[[Operation, Connection], None]:
         return lambda op, connection: finish_host(op, connection, self.wanted[name], self.contents)

@@ -15,7 +15,7 @@ from machine.fleet.changes import Plan
 from machine.fleet.model import Fleet
 from machine.fleet.specs import Specs
 from machine.fleet.workleft import command_key, file_state
-from machine.model import Machine
+from machine.model import EngineSpec, Machine
 from machine.operations.enginesecrets import taken_out
 
 
@@ -34,12 +34,15 @@ def digest_of(plan: Plan, fleet: Fleet, specs: Specs, machines: Iterable[Machine
     add([[change.machine, str(change.action), list(change.reasons)] for change in plan.pending])
     for group in fleet.groups:
         add([group.name, group.depends, dataclasses.astuple(group.limits)])
+    engines: dict[EngineSpec, EngineSpec] = {}
     for wanted in fleet.machines():
         spec = specs.wanted[wanted.name].spec
-        spec = dataclasses.replace(spec, engine=taken_out(spec.engine)[0], sources={})
-        files = [f"{each.target} {file_state(each)}" for each in wanted.files]
-        commands = [f"{command_key(each)} {each.when}" for each in wanted.commands]
-        add([dataclasses.asdict(spec), files, commands])
+        if spec.engine not in engines:
+            engines[spec.engine] = taken_out(spec.engine)[0]
+        add([spec.name, spec.driver, spec.group, spec.host_key_policy, spec.tls_san, repr(engines[spec.engine])])
+        add([dict(spec.options), dict(spec.labels)])
+        add([f"{each.target} {file_state(each)}" for each in wanted.files])
+        add([f"{command_key(each)} {each.when}" for each in wanted.commands])
     for machine in sorted(machines, key=lambda each: each.id):
         add([machine.id, machine.name, epochs.get(machine.id)])
     return found.hexdigest()

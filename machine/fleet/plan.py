@@ -16,6 +16,9 @@ from machine.model import Machine, State
 from machine.operations.observe import Seen
 
 _GONE = (State.GONE, State.PREEMPTED)
+# After these, cut off, nobody knows whether it runs: a start finds out, and is success where it does.
+_LEFT_ANYHOW = ("start", "restart", "stop", "kill", "resize")
+_LEFT_UP = ("provision", "regenerate-certs")
 
 
 def make_plan(
@@ -111,7 +114,8 @@ def _change(wanted: WantedMachine, machine: Machine, seen: Seen | None, specs: S
     if state in _GONE:
         said = f": {seen.trouble}" if seen is not None and seen.trouble else ""
         return change(Action.REPAIR, again, f"it is {'gone' if state is State.GONE else 'preempted'}{said}")
-    in_place = _in_place(wanted, machine, seen, found, unfinished, stopped=state is State.STOPPED)
+    start = state is State.STOPPED or (unfinished in _LEFT_ANYHOW and capabilities.stop)
+    in_place = _in_place(wanted, machine, seen, found, unfinished, start=start)
     resize = {name: spec.options.get(name) for name in found.resize}
     return dataclasses.replace(in_place, resize=resize) if resize else in_place
 
@@ -123,15 +127,15 @@ def _in_place(
     found: Differences,
     unfinished: str,
     *,
-    stopped: bool,
+    start: bool,
 ) -> Change:
     """What can be done about a machine that is there."""
     work = work_left(wanted, machine.applied, machine.instance.id if machine.instance else None)
     broken = _broken(seen, unfinished)
     verbs: list[Verb] = []
     if found.resize:
-        verbs += [Verb.STOP] * (not stopped) + [Verb.RESIZE, Verb.START]
-    elif stopped:
+        verbs += [Verb.STOP, Verb.RESIZE, Verb.START]  # stopped already is success
+    elif start:
         verbs.append(Verb.START)
     if found.host or work.files or work.commands or work.dropped or (broken and not verbs):
         verbs.append(Verb.PROVISION)
@@ -140,7 +144,7 @@ def _in_place(
     reasons = [f"{reason} (it is stopped for that, and started)" for reason in found.resize.values()]
     reasons += [*found.host, *found.record, *work.reasons()]
     action = Action.UPDATE if reasons else Action.REPAIR
-    reasons += ["it is stopped"] * stopped + [broken] * bool(broken)
+    reasons += [broken] if broken else ["it is stopped"] * start
     return Change(
         machine=wanted.name,
         group=wanted.group,
@@ -152,7 +156,7 @@ def _in_place(
 
 def _broken(seen: Seen | None, unfinished: str) -> str:
     """What is wrong with a machine that bringing it up once more may mend; empty: nothing."""
-    if unfinished in ("provision", "start", "restart", "resize", "regenerate-certs"):
+    if unfinished in (*_LEFT_UP, *_LEFT_ANYHOW):
         return f"its {unfinished} was begun and not finished"
     if seen is None or seen.recorded or seen.timed_out or not seen.driven or seen.machine.endpoint is None:
         return ""

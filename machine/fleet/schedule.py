@@ -103,7 +103,6 @@ class _Group(Generic[T]):
     looking: bool = False  # the stage's tasks have ended, and are looked at
     running: int = 0
     failures: int = 0
-    failed_in_stage: bool = False
     begun: bool = False
     over: bool = False
     stopped: str = ""  # why nothing more of it is begun
@@ -211,14 +210,12 @@ class _Scheduler(Generic[T]):
                 if left:
                     self._fill(group, left)
                     continue
-            if not group.stopped and group.strict and group.failed_in_stage:
-                group.stopped = "a canary failed"
             following = None if group.stopped else next(group.stages, None)
             if following is None:
                 group.over = True
                 return
             group.stage, group.looked_at, group.strict = following
-            group.looking = group.failed_in_stage = False
+            group.looking = False
             self._fill(group, group.stage)
 
     def _fill(self, group: _Group[T], tasks: list[T]) -> None:
@@ -278,9 +275,10 @@ class _Scheduler(Generic[T]):
         if error is not None:
             error.located(machine=task.machine)
             group.failures += 1
-            group.failed_in_stage = True
             if isinstance(error, Cancelled):
                 group.stopped = group.stopped or "stopped before it was begun"
+            elif group.strict:
+                group.stopped = group.stopped or "a canary failed"
             elif group.failures > group.work.limits.max_failures:
                 group.stopped = group.stopped or f"{group.failures} of the group {group.work.name} failed"
         self._ended(outcome)

@@ -4,6 +4,7 @@
 - everything done to files: Python's own audit events tell of each, before it happens
 - every call of a driver, of its provider's SDK and of the recorder it was given: before and after
 - every piece of the bootstrap stream: before and after it is sent, before and after it is received
+- every script on a host that is scripted: before it runs, and after it has
 
 A point's name says what happens there and how often it has happened: ``journal.step(instance, begun) #1: commit``.
 """
@@ -154,7 +155,7 @@ def _watch_calls() -> None:
     from machine.operations.operation import Step
     from machine.ssh.channel import CommandChannel
     from machine.testing.cloud import MemoryCloud
-    from tests.faults.scripted import ScriptedChannel
+    from tests.faults.scripted import ScriptedChannel, ScriptedShell
 
     for name in driver_names():
         try:
@@ -166,6 +167,7 @@ def _watch_calls() -> None:
     _watch(Step, "recorder")
     for channel in (CommandChannel, ScriptedChannel):
         _watch(channel, "stream", only=("send", "recv"))
+    _watch(ScriptedShell, "shell", only=("close_stdin",))
 
 
 def _watch(owner: type, prefix: str, *, only: tuple[str, ...] = (), leave: tuple[str, ...] = ()) -> None:

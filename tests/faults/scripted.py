@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from machine.bootstrap.stub import command as bootstrap_command
 from machine.deadline import Deadline
 from machine.errors import HostKeyRejected, HostUnreachable
 from machine.operations.endpoint import Health
@@ -183,6 +186,46 @@ class ScriptedChannel:
         self._say(result={"agent": agent, "engine": engine, **rest, **facts})
 
 
+class ScriptedShell:
+    """A real shell that takes a directory for the host's root: what it is asked to do happens, and only there."""
+
+    def __init__(self, host: ScriptedHost, command: str) -> None:
+        self._root = host.directory / "root"
+        self._root.mkdir(exist_ok=True)
+        self._command = command
+        self._sent = b""
+        self._said = b""
+        self._status = -1
+
+    def send(self, data: bytes) -> None:
+        self._sent += data
+
+    def close_stdin(self) -> None:
+        size = int(re.search(r"count=(\d+)", self._command)[1])  # type: ignore[index]
+        script = self._sent[:size].replace(b"\ntarget=/", b"\ntarget=" + os.fsencode(self._root) + b"/")
+        command = self._command.replace(f"count={size}", f"count={len(script)}")
+        done = subprocess.run(
+            ["sh", "-c", command], input=script + self._sent[size:], cwd=self._root, capture_output=True, check=False
+        )
+        self._said, self._status = done.stdout, done.returncode
+
+    def recv(self, max_bytes: int) -> bytes:
+        said, self._said = self._said[:max_bytes], self._said[max_bytes:]
+        return said
+
+    def stderr(self) -> bytes:
+        return b""
+
+    def exit_status(self) -> int:
+        return self._status
+
+    def __enter__(self) -> ScriptedShell:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
 class ScriptedConnection:
     """What an operation has of an SSH connection."""
 
@@ -191,9 +234,10 @@ class ScriptedConnection:
         self.host, self.port, self.user = address, port or 22, user or "root"
         self.verdict = Verdict(key, "pinned")
 
-    def open(self, command: str, deadline: Deadline) -> ScriptedChannel:
+    def open(self, command: str, deadline: Deadline) -> ScriptedChannel | ScriptedShell:
         deadline.check()
-        return ScriptedChannel(self._host)
+        bootstrap = (bootstrap_command(False), bootstrap_command(True))
+        return ScriptedChannel(self._host) if command in bootstrap else ScriptedShell(self._host, command)
 
     def run(self, command: str, deadline: Deadline, stdin: bytes = b"") -> Completed:
         deadline.check()

@@ -22,7 +22,8 @@ SCRIPTED = "tests.faults.scripted:install"
 # All that a store may hold when nobody is at it; the last two of SQLite stay behind a process that was killed.
 _KEPT = re.compile(
     r"pymachine\.db(-wal|-shm)?|certs/ca(-key)?\.pem|logs/[\w-]+-\d+\.log"
-    r"|machines/\w+/((ca|cert|key|server)\.pem|id_ed25519(\.pub)?|known_hosts)"
+    r"|fleets/[\w-]+\.lock"
+    r"|machines/[\w-]+/((ca|cert|key|server)\.pem|id_ed25519(\.pub)?|known_hosts)"
 )
 
 

@@ -167,11 +167,27 @@ def test_a_remove_that_was_begun_is_finished_and_the_machine_made_again() -> Non
     assert only(plan(shop, made(shop), unfinished={1: "remove"})).verbs == (Verb.REMOVE, Verb.CREATE)
 
 
-@pytest.mark.parametrize("kind", ["provision", "start", "restart", "resize", "regenerate-certs"])
-def test_what_was_begun_on_a_host_is_gone_on_with(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "verb"),
+    [
+        ("provision", Verb.PROVISION),
+        ("regenerate-certs", Verb.PROVISION),
+        ("start", Verb.START),
+        ("restart", Verb.START),
+        ("stop", Verb.START),
+        ("resize", Verb.START),
+    ],
+)
+def test_what_was_begun_on_a_machine_is_gone_on_with(kind: str, verb: Verb) -> None:
     shop = fleet(wanted())
     found = only(plan(shop, made(shop), unfinished={1: kind}))
-    assert (found.action, found.verbs) == (Action.REPAIR, (Verb.PROVISION,))
+    assert (found.action, found.verbs) == (Action.REPAIR, (verb,))
+    assert found.reasons == (f"its {kind} was begun and not finished",)
+
+
+def test_a_restart_that_was_begun_on_a_given_host_is_gone_on_with_by_bringing_it_up() -> None:
+    shop = fleet(wanted(driver="generic", options={"ip_address": "192.0.2.7"}))
+    assert only(plan(shop, made(shop), unfinished={1: "restart"})).verbs == (Verb.PROVISION,)
 
 
 @pytest.mark.parametrize(
