@@ -98,6 +98,8 @@ class Expansion:
 
     def _members(self, group: str, at: Position, own: Map, pattern: Pattern) -> list[tuple[str, Position, Map]]:
         """The machines of a group: their names, where they are said, and what differs."""
+        if not pattern.known:
+            return []
         said = own.section("machines")
         count = own.get("count")
         if not isinstance(count, int) or isinstance(count, bool):

@@ -21,8 +21,10 @@ class Pattern:
     """
 
     def __init__(self, text: str, group: str, at: Position, problems: Problems) -> None:
+        self.known = True  # all that stands in braces
         for match in _PLACE.finditer(text):
             if match[1] not in _PLACES:
+                self.known = False
                 problems.add(at, f"name: there is no {match[0]}{meant(match[1], _PLACES)}")
         self._text = text.replace("{group}", group)
         self.numbered = any(match[1] == "number" for match in _PLACE.finditer(text))

@@ -13,7 +13,7 @@ _WORD = r"(?:passw(?:or)?d|passphrase|secret|token|credential|api[-_.]?key|acces
 _KEY = re.compile(rf"{_WORD}s?$", re.IGNORECASE)
 _TEXT = re.compile(
     rf"""[\w.-]*{_WORD}[\w.-]*(?:=|:\s?)["']?(?![$/\s"'<])\S"""  # API_TOKEN=x, --password=x
-    rf"|--[\w-]*{_WORD}[\w-]*\s+(?![$-])\S"  # --password x
+    rf"|--[\w-]*{_WORD}[\w-]*\s+(?![$/~-])\S"  # --password x
     r"|://[^/\s:@]+:(?!\$)[^/\s@]+@"  # https://user:password@host
     r"|\bAKIA[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY",
     re.IGNORECASE,

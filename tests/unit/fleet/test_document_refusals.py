@@ -1,0 +1,219 @@
+"""What cannot be meant: each is found at its place, which ¦ marks, with what to write instead."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from machine.errors import FleetFileError
+from machine.fleet.document import load_fleet
+from tests.unit.fleet.marked import HOST, load, problems, write
+
+BARE = "fleet: x\ngroups:\n  "
+GROUP = f"fleet: x\ngroups:\n  web: {{{HOST}, "  # and what a test adds, and a brace
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        # Keys.
+        (GROUP + "¦conut: 3}", ["there is no key 'conut'; did you mean count?"]),
+        ("¦Fleet: x\nfleet: y\ngroups:", ["did you mean fleet?"]),
+        (GROUP + "limits: {¦paralel: 3}}", ["did you mean parallel?"]),
+        (GROUP + "engine: {¦insecure-registries: [a]}}", ["did you mean insecure-registry?"]),
+        (GROUP + "machines: {web-1: {¦driver: aws}}}", ["a machine: there is no key 'driver'"]),
+        ("defaults: {¦count: 3}\nfleet: x\ngroups:", ["defaults: there is no key 'count'"]),
+        ("fleet: x\n¦fleet: y\ngroups:", ["fleet is said twice; the first is in line 1"]),
+        (GROUP + "files: [], ¦files+: []}", ["files is said here too"]),
+        # Types.
+        (GROUP + "count: ¦three}", ["count is a whole number, and this is 'three'"]),
+        (GROUP + "count: ¦1.5}", ["a whole number, and this is 1.5"]),
+        (GROUP + "count: ¦true}", ["a whole number, and this is true"]),
+        (GROUP + "¦count: }", ["a whole number, and this is empty"]),
+        (GROUP + "files: ¦nginx.conf}", ["files is a list, and this is 'nginx.conf'"]),
+        (GROUP + "labels: {a: ¦[b]}}", ["a is a text"]),
+        (GROUP + "commands: [¦3]}", ["item 1, is a text or a mapping, and this is 3; put it into quotes"]),
+        ("fleet: ¦2024\ngroups:", ["fleet is a text, and this is 2024; put it into quotes"]),
+        ("fleet: x\ngroups: ¦[a]", ["groups is a mapping, and this is a list"]),
+        ("fleet: x\ngroups: {web: ¦5}", ["web is a mapping, and this is 5"]),
+        # Numbers.
+        (GROUP + "count: ¦-1}", ["count is -1, and at least 0 is needed"]),
+        (GROUP + "limits: {canary: ¦-1, parallel: ¦0}}", ["at least 0", "at least 1"]),
+        # Drivers and their options.
+        (BARE + "web: {driver: ¦genric}", ["'genric' is not known; did you mean generic?"]),
+        (BARE + "¦web: {count: 2}", ["has no driver: write driver: into it, or into defaults"]),
+        ("defaults: {¦options: {memory: 1g}}\nfleet: x\ngroups:", ["need a driver:"]),
+        (
+            BARE + "web: {driver: generic, options: {¦ip-adress: h}}",
+            ["options of the driver generic: there is no key 'ip-adress'; did you mean ip-address?"],
+        ),
+        (BARE + "web: {driver: nspawn, options: {memory: ¦much}}", ["memory: 'much' is not an amount"]),
+        (
+            "defaults: {driver: nspawn, options: {¦memroy: 1g}}\nfleet: x\ngroups: {web: {options: {¦cpu: 2}}}",
+            ["did you mean memory?", "did you mean cpus?"],
+        ),
+        (
+            BARE + "web: {driver: aws, options: {volume-type: ¦gp4, spot: ¦perhaps}}",
+            ["did you mean gp3 or gp2?", "spot: 'perhaps' is neither true nor false"],
+        ),
+        (BARE + "web: {driver: generic, options: {ip-address: ¦a@b}}", ["the user on its own: ssh-user a"]),
+        (BARE + "¦web: {driver: generic}", ["web-1 needs ip-address: the driver generic is given"]),
+        (GROUP + "count: ¦2}", ["web-2 would be the same host as web-1"]),
+        # Names.
+        ("fleet: ¦a_b\ngroups:", ["a fleet cannot be called 'a_b': letters, digits"]),
+        ("¦groups:", ["the fleet has no name: write fleet: NAME"]),
+        ("¦fleet: x", ["the fleet has no groups: write groups:"]),
+        ("fleet: x\ngroups: {¦a b: {driver: nspawn, name: a}}", ["a group cannot be called 'a b'"]),
+        (
+            BARE + "a: {driver: nspawn, name: web}\n  ¦b: {driver: nspawn, name: WEB}",
+            ["the name WEB differs from web by nothing but case"],
+        ),
+        (
+            BARE + "a: {driver: nspawn, machines: {web: }}\n  b: {driver: nspawn, machines: {¦web: }}",
+            ["the name web is there twice"],
+        ),
+        (BARE + "a: {driver: nspawn, machines: {¦a_1: }}", ["a machine cannot be called 'a_1'"]),
+        (BARE + "a: {driver: nspawn, name: ¦'{grp}-{number}'}", ["there is no {grp}; did you mean group?"]),
+        (BARE + "a: {driver: nspawn, count: 2, name: ¦a}", ["put {number} into name:"]),
+        (
+            BARE + "web: {driver: nspawn, count: 2, machines: {¦wep-1: }}",
+            ["web has no machine 'wep-1'; did you mean web-1"],
+        ),
+        (
+            BARE + "web: {driver: nspawn, count: 2, machines: {2: , ¦web-2: }}",
+            ["web-2 is said twice"],
+        ),
+        # Groups that wait.
+        (GROUP + "depends: [¦webb2]}\n  web2: {driver: nspawn}", ["there is no group 'webb2'; did you mean web2?"]),
+        (GROUP + "depends: ¦web}", ["in a circle: web → web"]),
+        (
+            "defaults: {driver: nspawn}\n"
+            + BARE
+            + "a: {depends: [d, ¦c]}\n  b: {depends: a}\n  c: {depends: [b, d]}\n  d: ",
+            ["in a circle: a → c → b → a"],
+        ),
+        # What shall be on the hosts.
+        (GROUP + "files: [{source: ¦none, target: /a}]}", ["none cannot be read: No such file"]),
+        (GROUP + "files: [{source: ¦directory, target: /a}]}", ["directory is a directory: name its files"]),
+        (GROUP + "files: [{source: ¦pipe, target: /a}]}", ["pipe is no file"]),
+        (GROUP + "files: [{source: file, target: ¦etc/a}]}", ["absolute path on the host, such as /etc/"]),
+        (GROUP + "files: [{source: file, target: ¦/etc/}]}", ["absolute path on the host"]),
+        (GROUP + "files: [{source: file, target: ¦/a/../b}]}", ["without . and .."]),
+        (GROUP + "files: [{source: file, target: /a, mode: ¦rw-r--r--}]}", ["mode is octal, such as 0644"]),
+        (GROUP + "files: [{source: file, target: /a, mode: ¦0680}]}", ["0680 is not octal"]),
+        (GROUP + "files: [{source: file, target: /a, owner: ¦a b}]}", ["USER or USER:GROUP"]),
+        (GROUP + "files: [¦{source: file}]}", ["a file needs target:"]),
+        (GROUP + "files: [{source: file, target: /a}, ¦{source: file, target: /a}]}", ["/a is said twice"]),
+        (GROUP + "commands: [{run: ls, when: ¦allways}]}", ["'allways' is not known; there is once, changed"]),
+        (GROUP + "commands: [¦{when: once}]}", ["a command needs run:"]),
+        (GROUP + "commands: [¦'  ']}", ["a command is empty"]),
+        (GROUP + "commands: [ls, ¦{run: ls}]}", ["this command is said twice"]),
+        (GROUP + "labels: {¦a b: c}}", ["a label's name has letters"]),
+        (GROUP + 'labels: {a: ¦"b\\nc"}}', ["the label a has control characters"]),
+        (GROUP + "tls-san: [web.example.org, ¦a..b]}", ["tls-san: 'a..b' is neither a host name nor an IP address"]),
+        (GROUP + "host-key-policy: ¦lax}", ["'lax' is not known; there is first-use, strict"]),
+        (GROUP + "engine: {opt: [debug, ¦live-restor]}}", ["no flag 'live-restor'", "did you mean live-restore?"]),
+        (GROUP + "engine: {source: ¦dokcer}}", ["did you mean docker?"]),
+        (GROUP + "engine: ¦{repository: 'http://mirror.example.org'}}", ["a mirror needs its key's whole fingerprint"]),
+        (GROUP + "engine: {env: [¦HTTP_PROXY]}}", ["is not NAME=VALUE"]),
+        # Variables.
+        (
+            "variables: {host: h}\nfleet: x\ngroups: {web: {driver: nspawn, name: ¦'${hots}'}}",
+            ["there is no variable 'hots'", "write $${hots} where ${hots} itself is meant; did you mean host?"],
+        ),
+        (
+            "variables: {host: {env: THE_HOST}}\nfleet: x\ngroups: {web: {driver: nspawn, name: ¦'${host}'}}",
+            ["the variable host has no value: set $THE_HOST or give --var host=…"],
+        ),
+        ("variables: {n: two}\n" + GROUP + "count: ¦'${n}'}", ["count is a whole number, and this is 'two'"]),
+        ("variables: {a: {¦evn: A}}\nfleet: x\ngroups:", ["did you mean env?"]),
+        ("variables: {¦1a: x}\nfleet: x\ngroups:", ["a variable's name has letters"]),
+        ("variables: {a: ¦'${b}', b: c}\nfleet: x\ngroups:", ["other variables are not put into it"]),
+        ("variables: {a: {env: A, secret: true, default: ¦b}}\nfleet: x\ngroups:", ["a secret has no default"]),
+        ("variables: {a: ¦{secret: true}}\nfleet: x\ngroups:", ["the environment: a: {env: NAME, secret: true}"]),
+        # What is no YAML, or more than that.
+        ("fleet: x\ngroups: {web: {count: 1\n  db¦: 2\n", ["this is no YAML: expected ',' or '}'"]),
+        ("fleet: x\n¦\tgroups:\n", ["indented by spaces, and this is a tab"]),
+        ("fleet: a¦: b\n", ["a second `: ` in the line; put the text into quotes"]),
+        ("fleet: x\n¦---\nfleet: y\n", ["here another one begins"]),
+        ("fleet: x\ngroups: {web: ¦*common}\n", ["undefined alias"]),
+        ("fleet: ¦!secret x\ngroups:", ["tags such as !secret mean nothing"]),
+        ("fleet: x\nx-a: ¦&a [*a]\ngroups:", ["this contains itself"]),
+        ("fleet: x\ngroups: {¦[a]: {}}", ["a key is a word"]),
+        ("¦- fleet\n", ["a fleet file is a mapping"]),
+        ("¦" + "[" * 5000, ["nested too deeply"]),
+        ("fleet: ¦\x01\n", ["no such character: U+0001"]),
+        # Included files.
+        ("include: [¦none.yaml]\nfleet: x\ngroups:", ["none.yaml cannot be read: No such file"]),
+        ("include: [¦3]\nfleet: x\ngroups:", ["the name of a file belongs here"]),
+        ("include: [¦'${stage}.yaml']\nfleet: x\ngroups:", ["variables are not known yet"]),
+        ("include: ¦{a: b}\nfleet: x\ngroups:", ["include is a list of files"]),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_is_named_at_its_place_with_what_to_write_instead(
+    tmp_path: Path, text: str, said: list[str]
+) -> None:
+    (tmp_path / "file").write_text("content")
+    (tmp_path / "directory").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    found = "\n".join(problems(tmp_path, text))
+    for each in said:
+        assert each in found
+
+
+def test_all_that_is_wrong_is_said_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        "fleet: ¦a_b\ngroups:\n  web:\n    driver: ¦genric\n    ¦cuont: 1\n  ¦db:\n    count: ¦-1\n",
+    )
+    assert len(found) == 5
+
+
+def test_text_in_another_encoding_is_found_where_it_begins(tmp_path: Path) -> None:
+    (tmp_path / "fleet.yaml").write_bytes(b"fleet: x\n# caf\xe9\n")
+    with pytest.raises(FleetFileError, match=r":2:6: this is not UTF-8"):
+        load_fleet(str(tmp_path / "fleet.yaml"))
+
+
+def test_files_that_include_each_other_are_named_with_the_chain(tmp_path: Path) -> None:
+    path, _ = write(tmp_path, "include: [a.yaml]\n")
+    write(tmp_path, "include: [b.yaml]\n", "a.yaml")
+    _, places = write(tmp_path, "include: [¦fleet.yaml]\n", "b.yaml")
+    with pytest.raises(FleetFileError) as caught:
+        load_fleet(path)
+    (problem,) = caught.value.problems[:1]
+    chain = " → ".join(str(tmp_path / each) for each in ("fleet.yaml", "a.yaml", "b.yaml", "fleet.yaml"))
+    assert f"{places[0]}files include each other in a circle: {chain}" in caught.value.problems, problem
+
+
+def test_an_error_in_an_included_file_is_found_there(tmp_path: Path) -> None:
+    _, places = write(tmp_path, "defaults:\n  driver: nspawn\n  options: {¦memroy: 1g}\n", "common.yaml")
+    with pytest.raises(FleetFileError) as caught:
+        load(tmp_path, "include: common.yaml\nfleet: x\ngroups: {web: }\n")
+    assert [each.startswith(places[0]) for each in caught.value.problems] == [True]
+
+
+def test_a_file_that_is_not_there_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(FleetFileError) as caught:
+        load_fleet(str(tmp_path / "fleet.yaml"))
+    assert "pymachine fleet init" in str(caught.value.hint)
+
+
+def test_aliases_that_say_more_than_fits_into_memory_are_refused(tmp_path: Path) -> None:
+    lines = ["x-0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]"]
+    lines += [f"x-{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    with pytest.raises(FleetFileError, match="too much for a fleet"):
+        load(tmp_path, "\n".join([*lines, "fleet: x", "groups:"]))
+
+
+def test_a_secret_of_a_driver_is_refused_also_as_a_variable_and_its_own_way_is_named(tmp_path: Path) -> None:
+    begin = "variables: {key: {env: KEY, secret: true}}\nfleet: x\ngroups: {web: {driver: aws, options: {"
+    (said,) = problems(tmp_path, begin + "¦secret-key: canary-1}}}")
+    assert "set $AWS_SECRET_ACCESS_KEY" in said
+    assert "canary" not in said
+    path, _ = write(tmp_path, begin + "secret-key: '${key}'}}}")
+    with pytest.raises(FleetFileError) as caught:
+        load_fleet(path, {"KEY": "canary-2"})
+    assert "canary" not in str(caught.value)
