@@ -28,6 +28,14 @@ def matching(pattern: str, what: str) -> Callable[[str], str]:
     return parse
 
 
+def parse_url(text: str) -> str:
+    """Of a service: ``https://ec2.example``; or as docker-machine has it its host alone: ``ec2.example:8443``."""
+    url = text if "://" in text else f"https://{text}"
+    if not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:-]+(/\S*)?", url):
+        raise ValueError(f"{text!r} is not a URL")
+    return url
+
+
 def parse_zone(text: str) -> str:
     """A zone's letter, as docker-machine has it, or its name: ``a``, ``eu-central-1a``."""
     if not re.fullmatch(r"[a-z]|[a-z]{2}(-[a-z0-9]+)+[a-z]", text):
@@ -124,10 +132,10 @@ class AwsOptions:
     )
     endpoint_url: str | None = option(
         help="Of a service that is compatible with EC2.",
-        env=("AWS_ENDPOINT_URL",),
+        env=("AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
         metavar="URL",
         aliases=("--aws-endpoint", "--amazonec2-endpoint"),
-        parse=matching(r"https?://[^\s/]+.*", "a URL"),
+        parse=parse_url,
     )
     access_key: str | None = option(help="An access key's id.", env=("AWS_ACCESS_KEY_ID",), secret=True)
     secret_key: str | None = option(help="The access key.", env=("AWS_SECRET_ACCESS_KEY",), secret=True)
@@ -248,7 +256,7 @@ class AwsOptions:
         help="On the spot market: cheaper, and it may be taken away.",
         default=False,
         env=("AWS_SPOT",),
-        aliases=("--amazonec2-request-spot-instance",),
+        aliases=("--aws-request-spot-instance", "--amazonec2-request-spot-instance"),
     )
     spot_price: str | None = option(
         help="The most to be paid per hour, in US dollars; default: the on-demand price.",
@@ -272,7 +280,7 @@ class AwsOptions:
         help="A network of its own for the volumes, on old types.",
         default=False,
         env=("AWS_EBS_OPTIMIZED",),
-        aliases=("--amazonec2-use-ebs-optimized-instance",),
+        aliases=("--aws-use-ebs-optimized-instance", "--amazonec2-use-ebs-optimized-instance"),
     )
     termination_protection: bool = option(
         help="`rm` is refused until it is taken off.", default=False, env=("AWS_TERMINATION_PROTECTION",)

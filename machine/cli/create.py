@@ -10,7 +10,14 @@ import click
 
 from machine.cli.driverflags import driver_option, of_driver
 from machine.cli.engineflags import engine_flags
-from machine.cli.oldflags import from_virtualbox, given_authority, swarm_flags, virtualbox_options
+from machine.cli.oldflags import (
+    from_old_flags,
+    given_authority,
+    plain_switches,
+    swarm_flags,
+    unused_options,
+    virtualbox_options,
+)
 from machine.compat.names import meant_driver, owner_of_flag, refuse_single_dash
 from machine.driver import (
     Driver,
@@ -39,11 +46,12 @@ class CreateCommand(click.Command):
         name = meant_driver(said, driver_names()).driver
         if name is not None:
             self.params += [driver_option(item) for item in declared_options(load_driver(name))]
+            self.params += of_driver(unused_options(name, said))
         elif said is not None:
             self.params += of_driver(virtualbox_options(said))
         refuse_single_dash(args, _flags(self.params))
         try:
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, plain_switches(args, self.params))
         except click.NoSuchOption as error:
             owner = owner_of_flag(error.option_name, driver_names())
             if owner not in (None, name):
@@ -195,7 +203,7 @@ def command(
                     driver = load_driver(meant.driver) if meant.driver else _chosen_driver()
                 own = {item.name for item in declared_options(driver)}
                 given = {key: value for key, value in other_options.items() if key in own and value is not None}
-                given |= from_virtualbox(driver, other_options)
+                given |= from_old_flags(driver, other_options)
                 engine_given = given_fields({key: value for key, value in other_options.items() if key not in own})
                 this = wanted(
                     each,

@@ -56,7 +56,7 @@ def check(ctx: click.Context, /, driver_name: str | None, **options: Any) -> int
     Exit code 3: something is missing.
     """
     from machine.cli.explained import show
-    from machine.cli.oldflags import from_virtualbox
+    from machine.cli.oldflags import from_old_flags
     from machine.compat.names import meant_driver
     from machine.driver import declared_options, driver_names, load_driver
     from machine.operations.choose import choose_local_driver
@@ -73,7 +73,7 @@ def check(ctx: click.Context, /, driver_name: str | None, **options: Any) -> int
     click.echo(f"{driver.name}: {driver.summary}")
     own = {item.name for item in declared_options(driver)}
     given = {key: value for key, value in options.items() if key in own and value is not None}
-    given |= from_virtualbox(driver, options)
+    given |= from_old_flags(driver, options)
     if needed := left_out(driver, given, config):
         found = works_here(driver)
         return show(dataclasses.replace(found, facts=[*found.facts, ("needs", ", ".join(needed))]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,8 +12,10 @@ from machine.compat.names import (
     GLOBALS,
     SWARM_FLAGS,
     SWARM_SWITCHES,
+    UNUSED_FLAGS,
     VIRTUALBOX_FLAGS,
     VIRTUALBOX_SWITCHES,
+    old_prefixes,
     refuse_swarm,
     virtualbox_variable,
 )
@@ -56,6 +58,58 @@ def virtualbox_options(said: str) -> list[click.Option]:
         )
         for name in VIRTUALBOX_FLAGS
     ]
+
+
+def unused_options(driver: str, said: str | None) -> list[click.Option]:
+    """The flags of a driver's predecessor that have nothing left to do, under both of its names.
+
+    Args:
+        said: by which name the driver was meant; only of the old one the variables are read.
+    """
+    prefixes = (f"--{driver}-", *old_prefixes(driver))
+    return [
+        click.Option(
+            [*(f"{prefix}{each.name}" for prefix in prefixes), _parameter(each.name)],
+            is_flag=each.switch,
+            default=None,
+            hidden=True,
+            envvar=(each.variable or None) if said != driver else None,
+        )
+        for each in UNUSED_FLAGS.get(driver, ())
+    ]
+
+
+def from_old_flags(driver: Driver, parameters: Mapping[str, Any]) -> dict[str, str]:
+    """The options of a driver that flags of docker-machine's say; those that say nothing here are named on stderr."""
+    ctx = click.get_current_context(silent=True)
+    for each in UNUSED_FLAGS.get(driver.name, ()):
+        value = parameters.get(_parameter(each.name))
+        if value in (None, False, each.default):
+            continue
+        source = ctx.get_parameter_source(_parameter(each.name)) if ctx else None
+        flag = next((f"{prefix}{each.name}" for prefix in old_prefixes(driver.name)), f"--{driver.name}-{each.name}")
+        said = each.variable if source is ParameterSource.ENVIRONMENT else flag
+        click.echo(f"Not used: {said} ({each.why})", err=True)
+    return from_virtualbox(driver, parameters)
+
+
+def _parameter(name: str) -> str:
+    return f"unused_{name.replace('-', '_')}"
+
+
+def plain_switches(arguments: Sequence[str], options: Iterable[click.Parameter]) -> list[str]:
+    """The arguments with ``--switch=true`` as ``--switch`` and without ``--switch=false``, which Go's flags take."""
+    switches = {flag for each in options if isinstance(each, click.Option) and each.is_flag for flag in each.opts}
+    plain: list[str] = []
+    for number, word in enumerate(arguments):
+        if word == "--":
+            return plain + list(arguments[number:])
+        flag, _, value = word.partition("=")
+        if flag not in switches or value.lower() not in ("true", "1", "t", "false", "0", "f"):
+            plain.append(word)
+        elif value.lower() in ("true", "1", "t"):
+            plain.append(flag)
+    return plain
 
 
 def from_virtualbox(driver: Driver, parameters: Mapping[str, Any]) -> dict[str, str]:

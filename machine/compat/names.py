@@ -106,6 +106,32 @@ _VIRTUALBOX_VARIABLES = {
 }
 VIRTUALBOX_SWITCHES = ("host-dns-resolver", "hostonly-no-dhcp", "no-share", "no-dns-proxy", "no-vtx-check")
 
+
+@dataclass(frozen=True, slots=True)
+class UnusedFlag:
+    """A flag of a driver of docker-machine's that has nothing left to do here."""
+
+    name: str  # after --amazonec2-
+    why: str
+    variable: str = ""
+    switch: bool = False
+    default: str = ""  # said or not, this is what happens
+
+
+# By the driver's name here; the others of its flags are options of the driver (drivers/amazonec2/amazonec2.go).
+UNUSED_FLAGS: dict[str, tuple[UnusedFlag, ...]] = {
+    "aws": (
+        UnusedFlag(
+            "security-group-readonly", "a group of yours is never changed", "AWS_SECURITY_GROUP_READONLY", switch=True
+        ),
+        UnusedFlag("ssh-keypath", "the machine has a key of its own", "AWS_SSH_KEYPATH"),
+        UnusedFlag("ssh-port", "a new machine is reached at port 22", "AWS_SSH_PORT", default="22"),
+        UnusedFlag("retries", "what may be repeated is, until --timeout", default="5"),
+        UnusedFlag("block-duration-minutes", "AWS ended it in 2022", default="0"),
+        UnusedFlag("insecure-transport", "say http:// in the endpoint's URL", "AWS_INSECURE_TRANSPORT", switch=True),
+    ),
+}
+
 SWARM_SWITCHES = ("--swarm", "--swarm-master", "--swarm-experimental")
 SWARM_FLAGS = ("--swarm-image", "--swarm-discovery", "--swarm-strategy", "--swarm-opt", "--swarm-join-opt",
                "--swarm-host", "--swarm-addr")  # fmt: skip
