@@ -22,7 +22,7 @@ from machine.operations.createmany import Plan
 from machine.operations.gc import Collector, accounts
 from machine.operations.hostconnection import connect_to_host
 from machine.operations.lifecycle import finished
-from machine.operations.operation import BAKES, Operation, Settings
+from machine.operations.operation import BAKES, Operation, Settings, command_to_go_on
 from machine.operations.remove import remove
 from machine.store.store import Store
 
@@ -100,7 +100,12 @@ def bake(store: Store, plan: Plan, settings: Settings) -> Baked:
                 return made
             found = None
     if found is None or store.history.may_resume_create(found):
-        found = create(store, plan.spec, driver, plan.options, settings, keep=plan.keep)
+        try:
+            found = create(store, plan.spec, driver, plan.options, settings, keep=plan.keep)
+        except PymachineError as error:  # to go on with this create alone would not make an image
+            command = command_to_go_on("create", plan.name)
+            error.hint = error.hint and error.hint.replace(command, command_to_go_on("bake", plan.name))
+            raise
     made = _image(store, found, driver, baking, name, settings)
     remove(store, store.machines.get(found.name), driver, settings)
     return made

@@ -228,9 +228,9 @@ class Operation:
             error.log = error.log or self.log_path
         if isinstance(error, OperationInProgress):
             return  # it is another's now
-        if isinstance(error, PymachineError) and (self.kind in ("create", "remove") or error.hint is None):
+        if isinstance(error, PymachineError) and (self.kind in ("create", "bake", "remove") or error.hint is None):
             go_on = f"to go on: {command_to_go_on(self.kind, self.machine)}"
-            if self.kind == "create":
+            if self.kind in ("create", "bake"):
                 go_on += f"; to clean up: pymachine rm {self.machine}"
             error.hint = f"{error.hint}\n         {go_on}" if error.hint else go_on
         text = redacted(str(error) or type(error).__name__)

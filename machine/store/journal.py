@@ -323,7 +323,7 @@ def _refuse_other_options(row: sqlite3.Row, spec: Spec) -> None:
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
     found = []
     for key in sorted({*old, *new} - {"sources"}):  # the same thing said in another place is the same thing
-        if key not in old:
+        if key not in old and prefix != "options.":  # of these only what was said is recorded
             continue  # recorded by a pymachine that did not know of it
         before, after = old.get(key), new.get(key)
         if isinstance(before, dict) and isinstance(after, dict):
