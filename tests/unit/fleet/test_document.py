@@ -12,6 +12,7 @@ import pytest
 from machine.errors import UsageError
 from machine.fleet.document import load_fleet
 from machine.fleet.model import CommandOnHost, Limits, Position, WantedMachine
+from machine.fleet.schema import fleet_schema
 from tests.unit.fleet.marked import load, write
 
 LOCAL = "fleet: x\ndefaults: {driver: nspawn}\n"
@@ -214,3 +215,26 @@ def test_a_file_that_says_ten_thousand_machines_is_read_in_a_second_and_a_half(t
 def test_a_variable_of_the_command_line_that_the_file_does_not_have_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--var regoin: the file has no such variable; did you mean region"):
         load(tmp_path, "variables: {region: a}\nfleet: x\ngroups:\n", variables={"regoin": "b"})
+
+
+def test_the_fleet_in_the_documentation_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "fleet.md").read_text()
+    text = page.partition("```yaml\n")[2].partition("```")[0]
+    write(tmp_path, "defaults: {labels: {team: shop}}\n", "common.yaml")
+    (tmp_path / "nginx.conf").write_text("events {}\n")
+    fleet = load(tmp_path, text, {"PROXY_PASSWORD": "canary-4711"})
+    names = [each.name for each in fleet.machines()]
+    assert names == ["db-1", "web-01", "web-02", "web-03", "edge-1", "edge-2"]
+    assert fleet.warnings == ()
+    assert [len(each.commands) for each in fleet.groups[1].machines] == [2, 2, 3]
+
+
+def test_every_key_of_a_fleet_file_is_in_the_documentation() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "fleet.md").read_text()
+    schema = fleet_schema()
+    sections = [
+        schema,
+        *(schema["$defs"][each] for each in ("defaults", "group", "machine", "limits", "file", "command")),
+    ]
+    keys = {key for section in sections for key in section["properties"] if not key.endswith("+")}
+    assert not [key for key in keys if f"`{key}`" not in page and f"{key}:" not in page]
