@@ -174,6 +174,13 @@ def test_where_there_is_no_proc_a_dead_owner_is_known_all_the_same(monkeypatch: 
     assert not Owner(here.host, os.getpid(), "").is_dead()
 
 
+def test_a_create_with_one_option_more_is_another_one(store: Store) -> None:
+    store.journal.finish(store.journal.begin_create(spec()), state=State.ERROR, error="connect: no answer")
+    with pytest.raises(NameTaken, match="begun with other options") as raised:
+        store.journal.begin_create(spec(options={"ip_address": "192.0.2.7", "ssh_port": 2222}))
+    assert raised.value.cause == "options.ssh_port: None then, 2222 now"
+
+
 def test_a_create_with_other_options_shows_the_difference_and_changes_nothing(store: Store) -> None:
     entry = store.journal.begin_create(spec())
     store.journal.finish(entry, state=State.ERROR, error="connect: no answer")
