@@ -20,7 +20,7 @@ from machine.fleet.model import Group, Limits, Position, WantedMachine
 from machine.fleet.names import DEFAULT_PATTERN, Names, Pattern
 from machine.fleet.options import Declared, driver_options
 from machine.fleet.problems import Problems, meant
-from machine.fleet.schema import option_key
+from machine.fleet.schema import MOST, option_key
 from machine.fleet.tree import List, Map
 from machine.model import valid_name
 from machine.operations.wanted import HOST_KEY_POLICIES
@@ -70,12 +70,12 @@ class Expansion:
             below = defaults.copy()  # its options are another driver's
             below.drop("options")
         whole = merged(below, own)
-        shared = _only(whole, _OF_MACHINES)
+        shared = settled(_only(whole, _OF_MACHINES))
         pattern = self._pattern(name, at, whole)
         machines = []
         for called, place, override in self._members(name, at, own, pattern):
             if self._names.take(called, place):
-                machines.append(self._machine(called, name, driver, place, merged(shared, override)))
+                machines.append(self._machine(called, name, driver, place, settled(merged(shared, override))))
         return Group(
             name=name,
             machines=tuple(machines),
@@ -104,6 +104,8 @@ class Expansion:
         count = own.get("count")
         if not isinstance(count, int) or isinstance(count, bool):
             count = None
+        if count is not None and count > MOST:
+            return []  # the schema tells of it
         place = own.values_at.get("count", at)
         if count is None and not said:
             count = 0 if isinstance(own.get("machines"), Map) else 1

@@ -21,6 +21,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 WHEN = ("once", "changed")
 # A key of VS Code's: what is said where a pattern does not fit.
 REASON = "patternErrorMessage"
+MOST = 100_000  # machines of a group: a digit too many is told of before memory is full
 VARIABLE = r"^\$\{"  # the only text that may stand where a number belongs
 _FLAG = "--engine-"
 _KINDS: dict[type, list[str]] = {
@@ -174,7 +175,10 @@ def _of_groups() -> dict[str, Any]:
 
 def _of_one_group() -> dict[str, Any]:
     return {
-        "count": _number("How many machines. Default: as many as there are under machines, else 1.", 0),
+        "count": {
+            **_number("How many machines. Default: as many as there are under machines, else 1.", 0),
+            "maximum": MOST,
+        },
         "depends": _several("Groups that must be there before this one is begun."),
         "machines": {
             "title": "machines",

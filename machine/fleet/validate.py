@@ -55,6 +55,8 @@ def _tell(document: Map, error: ValidationError, problems: Problems) -> None:
         problems.add(at, f"{name}: {_shown(value)} is not known{meant(str(value), choices)}")
     elif error.validator == "minimum":
         problems.add(at, f"{name} is {value}, and at least {expected} is needed")
+    elif error.validator == "maximum":
+        problems.add(at, f"{name} is {value}, and at most {expected} can be meant")
     elif error.validator == "required":
         missing = next((each for each in expected if each not in value), "")
         problems.add(at, f"{title} needs {missing}:")

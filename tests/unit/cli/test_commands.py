@@ -85,6 +85,8 @@ def test_every_file_of_a_command_is_a_command() -> None:
         "engineflags",
         "failures",
         "fleetfile",
+        "fleetplan",
+        "fleetprogress",
         "lazy",
         "main",
         "making",

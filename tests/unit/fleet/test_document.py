@@ -77,6 +77,13 @@ groups:
     assert [each.run for each in machines["web-2"].commands] == ["one"]
 
 
+def test_a_plus_with_nothing_below_it_is_the_list_itself(tmp_path: Path) -> None:
+    groups = "groups: {web: {commands+: [one]}, db: {machines: {db-1: {commands+: [two], engine: {opt+: debug}}}}}\n"
+    machines = by_name(tmp_path, LOCAL + groups)
+    assert [[command.run for command in each.commands] for each in machines.values()] == [["one"], ["two"]]
+    assert machines["db-1"].engine == {"options": ("debug",)}
+
+
 def test_options_in_defaults_are_those_of_the_driver_in_defaults(tmp_path: Path) -> None:
     machines = by_name(
         tmp_path,

@@ -40,6 +40,7 @@ GROUP = f"fleet: x\ngroups:\n  web: {{{HOST}, "  # and what a test adds, and a b
         ("fleet: x\ngroups: {web: ¦5}", ["web is a mapping, and this is 5"]),
         # Numbers.
         (GROUP + "count: ¦-1}", ["count is -1, and at least 0 is needed"]),
+        (GROUP + "count: ¦1000000000}", ["count is 1000000000, and at most 100000 can be meant"]),
         (GROUP + "limits: {canary: ¦-1, parallel: ¦0}}", ["at least 0", "at least 1"]),
         # Drivers and their options.
         (BARE + "web: {driver: ¦genric}", ["'genric' is not known; did you mean generic?"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from machine.fleet.merge import merged, settled
@@ -40,11 +40,13 @@ def tree(value: Any, file: str = "f") -> Any:
     return value
 
 
+@settings(deadline=None)  # the computer may be busy
 @given(documents())
 def test_nothing_above_or_below_changes_nothing(one: dict[str, Any]) -> None:
     assert merged(tree(one), tree({})) == one == merged(tree({}), tree(one))
 
 
+@settings(deadline=None)
 @given(documents(), documents(), documents())
 def test_it_does_not_matter_which_two_of_three_are_merged_first(
     one: dict[str, Any], two: dict[str, Any], three: dict[str, Any]
@@ -56,6 +58,7 @@ def test_it_does_not_matter_which_two_of_three_are_merged_first(
     assert settled(left.section("section")) == settled(right.section("section"))
 
 
+@settings(deadline=None)
 @given(documents(), documents())
 def test_neither_side_is_changed(one: dict[str, Any], two: dict[str, Any]) -> None:
     lower, upper = tree(one), tree(two)
@@ -63,6 +66,7 @@ def test_neither_side_is_changed(one: dict[str, Any], two: dict[str, Any]) -> No
     assert (lower, upper) == (one, two)
 
 
+@settings(deadline=None)
 @given(documents(), documents())
 def test_everything_has_the_place_of_who_said_it_last(one: dict[str, Any], two: dict[str, Any]) -> None:
     both = merged(tree(one, "lower"), tree(two, "upper"))
@@ -74,6 +78,7 @@ def test_everything_has_the_place_of_who_said_it_last(one: dict[str, Any], two: 
         assert len(section) == len(section.items_at) == len(section.texts)
 
 
+@settings(deadline=None)
 @given(documents(), documents())
 def test_above_a_settled_section_nothing_is_left_to_be_done(one: dict[str, Any], two: dict[str, Any]) -> None:
     section = settled(merged(tree(one), tree(two)))
