@@ -38,7 +38,7 @@ def as_docker_machine(world: AwsWorld, *arguments: str) -> str:
     """What scripts see that know docker-machine's words only."""
     line = "import sys; sys.argv[0] = 'docker-machine'; from machine.hot import main; raise SystemExit(main())"
     done = subprocess.run(
-        [sys.executable, "-c", line, *arguments],
+        [sys.executable, "-c", line, "-s", str(world.store), *arguments],
         env={**os.environ, **world.environment},
         capture_output=True,
         text=True,
