@@ -40,7 +40,7 @@ class TestAwsKeepsTheContract(DriverContract):
         return {
             "region": "Frankfurt",
             "role_arn": "admin",
-            "endpoint_url": "localhost",
+            "endpoint_url": "ftp://localhost",
             "ssh_user": "A b",
             "instance_type": "large",
             "root_size": "0",
