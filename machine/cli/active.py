@@ -17,20 +17,17 @@ from machine.errors import UsageError
 @click.pass_obj
 def command(directory: str, names: tuple[str, ...]) -> None:
     """Print the name of the machine that DOCKER_HOST points at."""
-    from machine.cli.context import opened_store
-    from machine.shell.listing import has_endpoint
+    from machine.cli.context import opened_client
 
     if names:
         raise UsageError("Too many arguments given", hint="it takes none: pymachine active --help")
-    host = os.environ.get("DOCKER_HOST")
-    with opened_store(directory) as store:
-        there = [each for each in store.machines.all() if each.endpoint and has_endpoint(str(each.state))]
-    found = [each.name for each in there if each.endpoint and each.endpoint.url == host]
-    if not found:
+    with opened_client(directory) as client:
+        found = client.active()
+    if found is None:
+        host = os.environ.get("DOCKER_HOST")
         raise UsageError(
             "No active host found",
             cause=f"DOCKER_HOST is {host}, no machine's endpoint" if host else "DOCKER_HOST is not set",
             hint='eval "$(pymachine env NAME)"',
         )
-    told = os.environ.get("DOCKER_MACHINE_NAME")
-    click.echo(told if told in found else found[0])
+    click.echo(found.name)

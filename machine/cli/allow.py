@@ -9,7 +9,7 @@ import click
 from machine.cli.selecting import selector_options
 
 if TYPE_CHECKING:
-    from machine.operations.selection import Selector
+    from machine.api.choosing import Selector
 
 
 @click.command()
@@ -28,24 +28,12 @@ def command(directory: str, selector: Selector, networks: tuple[str, ...]) -> in
 
     Who was let in before still is.
     """
-    import ipaddress
-
     from machine.cli.several import run_on
-    from machine.driver import Driver
-    from machine.errors import UsageError
-    from machine.model import Machine
-    from machine.operations.allow import allow
-    from machine.operations.operation import Settings
-    from machine.store.store import Store
 
-    for network in networks:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            raise UsageError(f"{network!r} is not a network such as 203.0.113.0/24 ({error})") from error
-
-    def action(store: Store, machine: Machine, driver: Driver, settings: Settings) -> Machine:
-        allow(store, machine, driver, settings, networks=networks)
-        return machine
-
-    return run_on(directory, selector, "allow", action, lambda machine: f"{machine.name} lets you in.")
+    return run_on(
+        directory,
+        selector,
+        "allow",
+        lambda client, machine: client.allow(machine, networks=networks),
+        lambda machine: f"{machine.name} lets you in.",
+    )

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from machine.api.keeping import Cached
     from machine.driver import CacheEntry
-    from machine.operations.cache import Cached
 
 _HEADERS = ("DRIVER", "ID", "SIZE", "AGE", "MACHINES", "WHAT")
 _WIDEST = 60  # of the last column; all of it is in -o json
@@ -49,10 +49,9 @@ def ls(output: str) -> int:
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def prune(everything: bool, dry_run: bool, yes: bool, output: str) -> int:
     """Remove what no machine needs. It is made again when it is needed."""
+    from machine.api.client import Client
     from machine.cli.failures import show_error
-    from machine.driver import load_driver
     from machine.errors import PymachineError, UsageError
-    from machine.operations.cache import drop
 
     found = _cached()
     unused = [each for each in found.entries if not each.machines and not each.busy]
@@ -71,7 +70,7 @@ def prune(everything: bool, dry_run: bool, yes: bool, output: str) -> int:
     gone = []
     for each in unused:
         try:
-            if dry_run or drop(each, load_driver):
+            if dry_run or Client.cache_prune(each):
                 gone.append(each)
             else:
                 click.echo(f"{each.id} stays: it was taken into use just now", err=True)
@@ -99,10 +98,9 @@ def size(count: int) -> str:
 
 
 def _cached() -> Cached:
-    from machine.driver import driver_names, load_driver
-    from machine.operations.cache import cached
+    from machine.api.client import Client
 
-    return cached(driver_names(), load_driver)
+    return Client.cache_ls()
 
 
 def _show_errors(found: Cached) -> int:

@@ -14,7 +14,7 @@ from machine.errors import UsageError
 @click.pass_obj
 def command(directory: str, names: tuple[str, ...], check: bool, swarm: bool) -> None:
     """Print the flags that point a docker client at a machine: docker $(pymachine config NAME) ps."""
-    from machine.cli.context import meant, opened_store
+    from machine.cli.context import meant, opened_client
     from machine.cli.usable import dialled_endpoint, usable_endpoint
     from machine.compat import words
     from machine.program import is_drop_in
@@ -22,14 +22,16 @@ def command(directory: str, names: tuple[str, ...], check: bool, swarm: bool) ->
     if swarm:
         raise UsageError(words.NO_SWARM)
 
-    with opened_store(directory) as store:
-        machine = meant(store, names[0] if names else None)  # docker-machine ignores what follows; so do its users
-        dial = check or is_drop_in()
-        endpoint = dialled_endpoint(store, machine, doing=words.CONNECTING) if dial else usable_endpoint(machine)
-        files = store.files(machine.name)
-    secured = endpoint.route != "plain"
-    if secured:
+    with opened_client(directory) as client:
+        machine = meant(client, names[0] if names else None)  # docker-machine ignores what follows; so do its users
+        if check or is_drop_in():
+            dialled_endpoint(client, machine, doing=words.CONNECTING)
+        else:
+            usable_endpoint(client, machine)
+        told = client.config(machine)
+    if told.ca:
         click.echo("--tlsverify")
-    for flag, file in (("tlscacert", "ca.pem"), ("tlscert", "cert.pem"), ("tlskey", "key.pem")) if secured else ():
-        click.echo(f'--{flag}="{files.path(file)}"')
-    click.echo(f"-H={endpoint.url}")
+    for flag, path in (("tlscacert", told.ca), ("tlscert", told.cert), ("tlskey", told.key)):
+        if path:
+            click.echo(f'--{flag}="{path}"')
+    click.echo(f"-H={told.url}")

@@ -1,4 +1,4 @@
-"""What commands share: the store, the machine that is meant, cancellation by signals."""
+"""What commands share: the client, the machine that is meant, cancellation by signals."""
 
 from __future__ import annotations
 
@@ -19,16 +19,24 @@ from machine.program import is_drop_in
 from machine.store.store import Store
 
 if TYPE_CHECKING:
+    from machine.api.client import Client
+    from machine.api.opened import AskConsent
     from machine.bootstrap.session import EngineChange
-    from machine.operations.consent import AskConsent
 
 DEFAULT_NAME = "default"
 _one_question = threading.Lock()  # machines are worked on side by side; the terminal is one
 
 
+def opened_client(directory: str) -> Client:
+    """The client of this command line's store; a context manager."""
+    from machine.api.client import Client
+
+    return Client(directory, ask_passphrase=ask_passphrase, views=is_drop_in())
+
+
 @contextlib.contextmanager
 def opened_store(directory: str) -> Iterator[Store]:
-    """The store of this command line."""
+    """The store of this command line, for the commands that no client does yet."""
     store = Store(directory)
     # Other programs read in a store that stands in for docker-machine's: its name made it, or was used with it.
     if is_drop_in() or store.certs.exists("cert.pem"):
@@ -45,19 +53,19 @@ def _write_views(store: Store, name: str) -> None:
     write_views(store, name)
 
 
-def meant(store: Store, name: str | None) -> Machine:
+def meant(client: Client, name: str | None) -> Machine:
     """The machine of this name; without a name, the one called "default", as docker-machine has it."""
     if name is not None:
-        return store.machines.get(name)
-    found = store.machines.find(DEFAULT_NAME)
-    if found is None:
+        return client.machine(name)
+    try:
+        return client.machine(DEFAULT_NAME)
+    except MachineNotFound:
         raise MachineNotFound(
             'no machine name given, and there is no machine "default"', hint="see them all: pymachine ls"
-        )
-    return found
+        ) from None
 
 
-def all_meant(store: Store, names: Iterable[str]) -> list[Machine]:
+def all_meant(client: Client, names: Iterable[str]) -> list[Machine]:
     """The machines of these names, each once however often and in whichever case it is named.
 
     Raises:
@@ -65,7 +73,7 @@ def all_meant(store: Store, names: Iterable[str]) -> list[Machine]:
     """
     from machine.cli.failures import show_error
 
-    machines, unknown = looked_up(store, names)
+    machines, unknown = looked_up(client, names)
     for error in unknown[:-1]:
         show_error(error)
     if unknown:
@@ -73,13 +81,13 @@ def all_meant(store: Store, names: Iterable[str]) -> list[Machine]:
     return machines
 
 
-def looked_up(store: Store, names: Iterable[str]) -> tuple[list[Machine], list[MachineNotFound]]:
+def looked_up(client: Client, names: Iterable[str]) -> tuple[list[Machine], list[MachineNotFound]]:
     """The machines of these names, each once, and an error for each name that is unknown."""
     machines: dict[int, Machine] = {}
     unknown: list[MachineNotFound] = []
     for name in names:
         try:
-            machine = store.machines.get(name)
+            machine = client.machine(name)
             machines[machine.id] = machine
         except MachineNotFound as error:
             unknown.append(error)

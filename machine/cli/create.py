@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,6 +28,10 @@ from machine.driver import (
 from machine.errors import UsageError
 from machine.program import is_drop_in
 
+if TYPE_CHECKING:
+    from machine.api.client import Client
+    from machine.api.making import Plan
+
 _HELP = "one name, and flags: pymachine create --help"
 
 
@@ -36,13 +40,12 @@ class CreateCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Find the driver first; only that one is imported."""
-        from machine.operations.wanted import default_driver
-        from machine.store.config import read_config
+        from machine.api.settings import default_driver
 
         # The command outlives a command line where Python calls it: another one's driver must not stay.
         self.params = self.own_params
         refuse_single_dash(args, _flags(self.params))
-        said = _driver_on(args) or default_driver(read_config(ctx.obj))
+        said = _driver_on(args) or default_driver(ctx.obj)
         name = meant_driver(said, driver_names()).driver
         if name is not None:
             self.params += [driver_option(item) for item in declared_options(load_driver(name))]
@@ -165,76 +168,51 @@ def command(
     if not (names and names[0]):
         raise UsageError("No machine name specified", hint=_HELP)
     (name,) = names
-    from machine.cli.context import ask_passphrase, cancelled_by_signals, consent_asker, opened_store
+    from machine.api.choosing import parse_labels
+    from machine.api.making import numbered
+    from machine.api.settings import check_install_url, given_fields
+    from machine.cli.context import cancelled_by_signals, consent_asker, opened_client
     from machine.cli.explained import show_plans
     from machine.cli.making import make
-    from machine.operations.account import kept_credentials
-    from machine.operations.create import check_name, unfinished
-    from machine.operations.createmany import Plan, numbered
-    from machine.operations.credentials import credentials_to_keep
-    from machine.operations.enginesecrets import ENGINE_SECRETS, flags_with_secrets
-    from machine.operations.enginesettings import check_install_url, given_fields
-    from machine.operations.operation import Settings
-    from machine.operations.selection import parse_labels
-    from machine.operations.wanted import again, default_driver, wanted
-    from machine.store.config import read_config
 
-    config = read_config(ctx.obj)
-    meant = meant_driver(driver_name or default_driver(config), driver_names())
-    if meant.note:
-        click.echo(meant.note)
-    with opened_store(ctx.obj) as store:
+    with opened_client(ctx.obj) as opened:
         if not dry_run:
-            given_authority(ctx, store)
+            given_authority(ctx, opened)
         check_install_url(other_options.get("engine_install_url") or os.environ.get("MACHINE_DOCKER_INSTALL_URL", ""))
         plans: list[Plan] = []
         for each in numbered(name, count) if count else [name]:
-            check_name(store, each)
-            begun_before = unfinished(store, each)
-            if begun_before is not None and only_the_name(ctx):
+            if opened.unfinished(each) is not None and only_the_name(ctx):
                 # `create NAME` goes on with what was asked the first time; no need to say all of it again.
-                driver = load_driver(begun_before.driver)
-                this = again(begun_before, driver, kept_credentials(store.files(each)))
-                click.echo(f"Going on with {each} ({driver.name})")
+                plan = opened.prepare(each, flags_kept=is_drop_in())
+                click.echo(f"Going on with {each} ({plan.driver.name})")
             else:
-                if plans:
-                    driver = load_driver(plans[0].driver.name)
-                else:
-                    driver = load_driver(meant.driver) if meant.driver else _chosen_driver()
+                driver = load_driver(plans[0].driver.name) if plans else _chosen(opened, driver_name)
                 own = {item.name for item in declared_options(driver)}
                 given = {key: value for key, value in other_options.items() if key in own and value is not None}
                 given |= from_old_flags(driver, other_options)
-                engine_given = given_fields({key: value for key, value in other_options.items() if key not in own})
-                this = wanted(
+                plan = opened.prepare(
                     each,
-                    driver,
-                    given,
-                    config,
+                    driver=driver,
+                    options=given,
+                    engine=given_fields({key: value for key, value in other_options.items() if key not in own}),
                     tls_san=tls_san,
                     host_key_policy=host_key_policy,
-                    engine=engine_given,
-                    join=join,
                     labels={key: value or "" for key, value in parse_labels(labels).items()},
+                    join=join,
+                    save_credentials=save_credentials,
+                    flags_kept=is_drop_in(),
                 )
-                for flag in flags_with_secrets(this.spec.engine) if not dry_run else ():
-                    place = store.files(each).path(ENGINE_SECRETS)
-                    click.echo(f"Warning: the secret in {flag} is kept in {place} (0600), and on the host.", err=True)
-            keep = credentials_to_keep(driver, this, saved=save_credentials, flags_kept=is_drop_in())
-            for line in keep.notes if not dry_run else ():
+            for line in plan.notes if not dry_run else ():
                 click.echo(line, err=True)
-            plans.append(Plan(this.spec, driver, this.options, keep.values))
+            plans.append(plan)
         if dry_run:
-            return show_plans(store, plans)
+            return show_plans(opened, plans)
         _ask_consent(plans[0].driver, yes)
         with cancelled_by_signals() as cancellation:
-            settings = Settings(
-                ask_passphrase=ask_passphrase,
-                # docker-machine never asked, and its scripts have nobody who could answer.
-                ask_consent=consent_asker(yes or is_drop_in()),
-                cancellation=cancellation,
-                timeout=timeout or float(config.values.get("timeout", 900)),
-            )
-            return make(store, plans, settings, on_failure=on_failure)
+            # docker-machine never asked, and its scripts have nobody who could answer.
+            consent = consent_asker(yes or is_drop_in())
+            client = opened.using(ask_consent=consent, cancellation=cancellation, timeout=timeout)
+            return make(client, plans, on_failure=on_failure)
 
 
 def only_the_name(ctx: click.Context) -> bool:
@@ -248,12 +226,11 @@ def only_the_name(ctx: click.Context) -> bool:
     return next(said, None) is None
 
 
-def _chosen_driver() -> Driver:
-    """The best local driver; says which and why."""
-    from machine.operations.choose import choose_local_driver
-
-    choice = choose_local_driver()
-    click.echo(f"Using the driver {choice.why}")
+def _chosen(client: Client, name: str | None) -> Driver:
+    """The driver that is meant; says why where it is not what was said."""
+    choice = client.choose(name)
+    if choice.note:
+        click.echo(choice.note)
     return choice.driver
 
 

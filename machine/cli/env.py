@@ -26,7 +26,7 @@ def command(
     \b
       eval "$(pymachine env NAME)"
     """
-    from machine.cli.context import meant, opened_store
+    from machine.cli.context import meant, opened_client
     from machine.cli.usable import dialled_endpoint, usable_endpoint
     from machine.compat import words
     from machine.hot import typed_command
@@ -53,11 +53,11 @@ def command(
         variables = [*env.NAMES, env.no_proxy(dict(os.environ), "")[0]] if no_proxy else list(env.NAMES)
         click.echo(env.render_unset(variables, shell, typed_command(os.environ)), nl=False)
         return
-    with opened_store(directory) as store:
-        machine = meant(store, names[0] if names else None)
-        endpoint = dialled_endpoint(store, machine) if check or is_drop_in() else usable_endpoint(machine)
-        files = store.files(machine.name).directory
-        pairs = env.variables(machine.name, endpoint.url, None if endpoint.route == "plain" else files)
+    with opened_client(directory) as client:
+        machine = meant(client, names[0] if names else None)
+        endpoint = (dialled_endpoint if check or is_drop_in() else usable_endpoint)(client, machine)
+        told = client.env(machine)
+        pairs = [(name, told.get(name)) for name in env.NAMES]
     if no_proxy:
         pairs.append(env.no_proxy(dict(os.environ), machine.address or ""))
     note = env.tunnel_note(machine.name, endpoint.route)

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from machine.api.client import Client
+    from machine.api.making import Explanation, Plan
     from machine.driver import Missing
-    from machine.operations.createmany import Plan
-    from machine.operations.explanation import Explanation
-    from machine.store.store import Store
 
 _WIDEST = 20  # of a label
 
 
-def show_plans(store: Store, plans: Sequence[Plan]) -> int:
+def show_plans(client: Client, plans: Sequence[Plan]) -> int:
     """Print what a create would make, the first of several, and make nothing.
 
     Returns:
@@ -25,14 +24,9 @@ def show_plans(store: Store, plans: Sequence[Plan]) -> int:
     Raises:
         PymachineError: nothing can be said of it.
     """
-    from machine.driver import HostIdentity
-    from machine.operations.explanation import explain
-    from machine.trust.sshkeys import new_private_key, public_line
-
     first, *others = plans
-    identity = HostIdentity(store=store.id, authorized_key=public_line(new_private_key()), notes=store.notes)
     click.echo(f"{first.name}: {first.driver.summary} ({first.driver.name})")
-    code = show(explain(first.driver, first.spec, first.options, identity))
+    code = show(client.explain(first))
     if others:
         click.echo(f"The same for {', '.join(each.name for each in others)}.")
     click.echo("Nothing was made.")

@@ -17,7 +17,7 @@ def show_error(error: PymachineError, command: str | None = None) -> int:
     Args:
         command: whose error it is; left out: that which runs.
     """
-    from machine.operations.log import redacted
+    from machine.api.log import redacted
 
     where = "".join(f"{part}: " for part in (error.machine, error.step) if part)
     # The message of a name that is wrong says the name already.

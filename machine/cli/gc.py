@@ -19,16 +19,13 @@ def command(directory: str, dry_run: bool, yes: bool, output: str) -> int:
 
     Exits 1 when something is left that it should have removed, or when a provider could not be asked.
     """
-    from machine.cli.context import cancelled_by_signals, opened_store
+    from machine.cli.context import cancelled_by_signals, opened_client
     from machine.cli.failures import show_error
-    from machine.driver import load_driver
     from machine.errors import Cancelled, PymachineError
-    from machine.operations.gc import collect, survey
-    from machine.operations.operation import Settings
     from machine.shell.listing import table
 
-    with opened_store(directory) as store:
-        found = survey(store, load_driver)
+    with opened_client(directory) as client:
+        found = client.survey()
         if output == "json":
             click.echo(json.dumps(asdict(found), indent=2))
         elif found.orphans:
@@ -51,11 +48,11 @@ def command(directory: str, dry_run: bool, yes: bool, output: str) -> int:
         with cancelled_by_signals() as cancellation:
             for orphan in found.orphans:
                 try:
-                    collect(store, orphan, load_driver, Settings(cancellation=cancellation))
+                    client.using(cancellation=cancellation).collect(orphan)
                 except Cancelled:
                     raise
                 except PymachineError as error:  # the others are still removed
-                    code = show_error(error.located(machine=orphan.machine))
+                    code = show_error(error)
                 else:
                     click.echo(f"{orphan.id} is gone.", err=output == "json")
     return code

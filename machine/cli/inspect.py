@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
 import click
 
 from machine.errors import UsageError
-
-if TYPE_CHECKING:
-    from machine.model import Machine
-    from machine.store.store import Store
 
 
 @click.command()
@@ -26,16 +19,16 @@ def command(directory: str, names: tuple[str, ...], form: str) -> None:
       pymachine inspect -f '{{.Driver.IPAddress}}' dev
       pymachine inspect -f '{{json .HostOptions.EngineOptions}}' dev
     """
-    from machine.cli.context import meant, opened_store
+    from machine.cli.context import meant, opened_client
     from machine.compat.gotemplate import Template, TemplateError, to_json
     from machine.program import is_drop_in
 
     drop_in = is_drop_in()
     if len(names) > 1:
         raise UsageError("Expected one machine name as an argument", hint="one at a time: pymachine inspect NAME")
-    with opened_store(directory) as store:
-        machine = meant(store, names[0] if names else None)
-        document = _document(store, machine, drop_in=drop_in)
+    with opened_client(directory) as client:
+        machine = meant(client, names[0] if names else None)
+        document = client.inspect(machine, docker_machines_names=drop_in)
         if not form:
             click.echo(to_json(document, indent=4, in_order=True))
             return
@@ -49,15 +42,3 @@ def command(directory: str, names: tuple[str, ...], form: str) -> None:
     if not drop_in:  # a script that asks docker-machine for a field that is not there is told nothing
         for note in dict.fromkeys(notes):
             click.echo(f"{machine.name}: {note}", err=True)
-
-
-def _document(store: Store, machine: Machine, *, drop_in: bool) -> Mapping[str, Any]:
-    """docker-machine's fields, which scripts ask for often, and ours where somebody looks for them."""
-    from machine.compat.document import Beside, host_document, paths_of
-
-    def ours() -> dict[str, Any]:
-        from machine.operations.inspection import inspection
-
-        return inspection(store, machine)
-
-    return Beside(host_document(machine, paths_of(store, machine), drop_in=drop_in), ours)

@@ -16,10 +16,10 @@ import click
 from machine.errors import UsageError
 
 if TYPE_CHECKING:
+    from machine.api.client import Client
     from machine.compat.filters import Filters
     from machine.compat.listing import Row
     from machine.model import Machine
-    from machine.store.store import Store
 
 _REDRAWN_EVERY = 2.0  # seconds
 _OUTPUTS = ("table", "wide", "json", "yaml", "name")
@@ -70,7 +70,7 @@ def command(
     watch: bool,
 ) -> int:
     """List machines."""
-    from machine.cli.context import opened_store
+    from machine.cli.context import opened_client
     from machine.compat.filters import parse_filters
     from machine.compat.listing import default_table, parse_format, unknown_prices, wide_table
     from machine.program import is_drop_in
@@ -90,14 +90,14 @@ def command(
     else:
         draw = {"table": default_table, "wide": wide_table, "json": _as_json, "yaml": _as_yaml}[output]
 
-    with opened_store(directory) as store:
+    with opened_client(directory) as client:
 
         def drawn() -> str:
-            machines = [each for each in store.machines.all() if filters.matches(each)]
+            machines = [each for each in client.machines() if filters.matches(each)]
             if draw is _names and not filters.states:
                 return "".join(sorted(f"{each.name}\n" for each in machines))
             rows = _rows(
-                store, machines, filters, recorded=recorded, timeout=timeout, drop_in=drop_in, priced=output in _PRICED
+                client, machines, filters, recorded=recorded, timeout=timeout, drop_in=drop_in, priced=output in _PRICED
             )
             if output == "wide" and not watch:
                 for line in unknown_prices(rows):
@@ -105,7 +105,7 @@ def command(
             return draw(rows)
 
         if not drop_in:
-            _note_unknown(store, filters)
+            _note_unknown(client, filters)
         if not watch:
             click.echo(drawn(), nl=False)
             return 0
@@ -118,7 +118,7 @@ def command(
 
 
 def _rows(
-    store: Store,
+    client: Client,
     machines: list[Machine],
     filters: Filters,
     *,
@@ -129,24 +129,16 @@ def _rows(
 ) -> list[Row]:
     """What is known of machines, in the order of their names, those in other states than wanted left out."""
     from machine.compat.listing import row
-    from machine.driver import load_driver
-    from machine.operations.observe import observe
-    from machine.operations.observe import recorded as as_recorded
-    from machine.operations.pricing import Costs
     from machine.shell.listing import natural_key
 
     machines = sorted(machines, key=lambda each: natural_key(each.name))
-    costs = Costs(store) if priced else None
-    if recorded:
-        seen = [as_recorded(each, costs) for each in machines]
-    else:
-        seen = observe(store, machines, load_driver, timeout=timeout, costs=costs)
+    seen = client.ls(machines, timeout=timeout, recorded=recorded, prices=priced)
     active, now = os.environ.get("DOCKER_HOST"), time.time()
     rows = [row(each, active, drop_in=drop_in, now=now) for each in seen]
     return [each for each in rows if filters.matches_state(each.confirmed)]
 
 
-def _note_unknown(store: Store, filters: Filters) -> None:
+def _note_unknown(client: Client, filters: Filters) -> None:
     """Say of values that no machine can have which ones were probably meant."""
     from machine.compat.filters import unknown_values
     from machine.compat.names import DRIVERS
@@ -159,7 +151,7 @@ def _note_unknown(store: Store, filters: Filters) -> None:
         drivers = {
             *driver_names(),
             *(row.name for row in DRIVERS),
-            *(each.spec.driver for each in store.machines.all()),
+            *(each.spec.driver for each in client.machines()),
         }
     for key, values, known in (
         ("state", filters.states, {*map(str, State), *WORDS}),

@@ -59,20 +59,6 @@ def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) 
 _WITHOUT_STORE = ("help", "import", "shell-init", "use", "version")
 
 
-def _refuse_docker_machines_own(directory: str) -> None:
-    """Never mix with the store of the real docker-machine: it is named, and how to take it over."""
-    from machine.compat.foreign import is_docker_machine_store
-    from machine.errors import UsageError
-
-    if is_docker_machine_store(directory):
-        raise UsageError(
-            f"{directory} is docker-machine's own store",
-            cause="it has machines and no database of pymachine's; nothing in it was read or changed",
-            hint=f"to take it over in place: pymachine import --in-place --from-docker-machine {directory};"
-            " or choose another store with --storage-path",
-        )
-
-
 @click.group(
     cls=LazyGroup,
     names=_COMMANDS,
@@ -100,6 +86,7 @@ def main(ctx: click.Context, storage_path: str | None, debug: bool) -> None:
       eval "$(pymachine env dev)"     your docker client now talks to it
       docker run hello-world
     """
+    from machine.compat.foreign import refuse_docker_machines_own
     from machine.program import is_drop_in
     from machine.store.location import store_directory
 
@@ -107,9 +94,9 @@ def main(ctx: click.Context, storage_path: str | None, debug: bool) -> None:
         click.echo(ctx.get_help())
         return
     if debug or os.environ.get("MACHINE_DEBUG", "") not in ("", "0", "false"):
-        from machine.operations.log import log_to_stderr
+        from machine.api.log import log_to_stderr
 
         log_to_stderr()
     ctx.obj = store_directory(storage_path, os.environ, drop_in=is_drop_in())
     if ctx.invoked_subcommand not in _WITHOUT_STORE:
-        _refuse_docker_machines_own(ctx.obj)
+        refuse_docker_machines_own(ctx.obj)

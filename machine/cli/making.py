@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import time
 from collections.abc import Sequence
@@ -15,20 +14,20 @@ from machine.cli.progress import shown
 from machine.compat import words
 from machine.errors import Cancelled, PreCheckFailed, PymachineError
 from machine.model import Machine
-from machine.operations.createmany import Plan, create_many
-from machine.operations.rollback import made_something, roll_back, rolled_back
 from machine.program import DROP_IN, is_drop_in
 
 if TYPE_CHECKING:
-    from machine.operations.operation import Settings
-    from machine.store.store import Store
+    from machine.api.client import Client
+    from machine.api.making import Plan
+
+ON_FAILURE = ("keep", "rollback", "ask")
 
 
-def make(store: Store, plans: Sequence[Plan], settings: Settings, *, on_failure: str) -> int:
+def make(client: Client, plans: Sequence[Plan], *, on_failure: str) -> int:
     """Make machines, and show it.
 
     Args:
-        on_failure: of `machine.operations.rollback.ON_FAILURE`.
+        on_failure: of `ON_FAILURE`.
 
     Returns:
         The exit code: 0, or the worst of the errors'.
@@ -38,15 +37,15 @@ def make(store: Store, plans: Sequence[Plan], settings: Settings, *, on_failure:
     """
     begun = time.monotonic()
     with shown(several=len(plans) > 1) as emit, words.pre_check():
-        outcomes = create_many(store, plans, dataclasses.replace(settings, emit=emit))
-        made = [outcome for _, outcome in outcomes if isinstance(outcome, Machine)]
+        outcomes = client.using(on_event=emit).make(plans)
+        made = outcomes.results
         code = 0
-        for plan, outcome in outcomes:
-            if isinstance(outcome, PymachineError):
-                _after(store, plan, outcome, settings, on_failure)
+        for plan, outcome in zip(plans, outcomes, strict=True):
+            if outcome.error is not None:
+                _after(client, plan, outcome.error, on_failure)
                 if len(plans) == 1:
-                    raise outcome
-                code = max(code, show_error(outcome))
+                    raise outcome.error
+                code = max(code, show_error(outcome.error))
     for machine in made:
         _say_ready(machine, time.monotonic() - begun)
     if made and not is_drop_in():
@@ -64,21 +63,20 @@ def _say_ready(machine: Machine, seconds: float) -> None:
         click.echo(words.HOW_TO_CONNECT.format(DROP_IN, machine.name))
 
 
-def _after(store: Store, plan: Plan, error: PymachineError, settings: Settings, on_failure: str) -> None:
+def _after(client: Client, plan: Plan, error: PymachineError, on_failure: str) -> None:
     """Take away what a failed create made, where that is wanted."""
-    if isinstance(error, PreCheckFailed) or on_failure == "keep" or not made_something(store, plan.name):
+    if isinstance(error, PreCheckFailed) or on_failure == "keep" or not client.half_made(plan.name):
         return
     if on_failure == "ask" and not _agreed(plan.name, error):
         return
     try:
         with shown() as emit:
-            roll_back(store, plan, dataclasses.replace(settings, emit=emit))
+            client.using(on_event=emit).roll_back(plan, error)
     except Cancelled:
         raise
     except PymachineError as left:
         show_error(left)
         return
-    rolled_back(error)
     click.echo(f"What was made for {plan.name} is removed.", err=True)
 
 

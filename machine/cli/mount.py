@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import click
 
 from machine.errors import UsageError
@@ -16,17 +18,15 @@ def command(directory: str, words: tuple[str, ...], undo: bool) -> int:
 
     Without a machine it is the one called default; without a mountpoint, the same path.
     """
-    from machine.cli.context import meant, opened_store
-    from machine.operations.copying import mount, parse_place, unmount
-    from machine.operations.sshoptions import ssh_host
+    from machine.cli.context import meant, opened_client
 
     if not 1 <= len(words) <= 2:
         raise UsageError("Improper number of arguments", hint="pymachine mount MACHINE:PATH MOUNTPOINT")
-    place = parse_place(words[0])
-    mountpoint = words[1] if len(words) == 2 else place.path
-    if undo:
-        return unmount(mountpoint)
-    with opened_store(directory) as store:
-        machine = meant(store, place.machine)
-        host = ssh_host(machine, store.files(machine.name).directory)
-    return mount(host, place.user, place.path, mountpoint)
+    with opened_client(directory) as client:
+        place = client.place(words[0])
+        mountpoint = words[1] if len(words) == 2 else place.path
+        if undo:
+            return client.unmount(mountpoint, on_terminal=True)
+        if place.machine is None:
+            place = dataclasses.replace(place, machine=meant(client, None).name)
+        return client.mount(place, mountpoint, on_terminal=True)

@@ -22,8 +22,8 @@ from machine.compat.names import (
 from machine.errors import UsageError
 
 if TYPE_CHECKING:
+    from machine.api.client import Client
     from machine.driver import Driver
-    from machine.store.store import Store
 
 _VIRTUALBOX = "virtualbox"
 
@@ -160,7 +160,7 @@ def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> 
         ctx.meta[f"{__name__}{parameter.opts[0]}"] = value
 
 
-def given_authority(ctx: click.Context, store: Store) -> None:
+def given_authority(ctx: click.Context, opened: Client) -> None:
     """Make the authority that ``--tls-ca-cert`` and ``--tls-ca-key`` name the store's own, where it has none.
 
     Raises:
@@ -170,11 +170,9 @@ def given_authority(ctx: click.Context, store: Store) -> None:
         ctx.meta.get(f"{__name__}--tls-{each}") for each in ("ca-cert", "ca-key", "client-cert", "client-key")
     )
     if certificate or key:
-        from machine.operations.authority import adopt_authority
-
         if not (certificate and key):
             missing = "--tls-ca-cert" if key else "--tls-ca-key"
             raise UsageError(f"also needed: {missing}", hint="the authority that signs for machines: both, or none")
-        adopt_authority(store, certificate, key)
+        opened.adopt_authority(certificate, key)
     if client or client_key:
         click.echo("Not used: --tls-client-cert, --tls-client-key. Each machine gets a client certificate.", err=True)

@@ -9,7 +9,7 @@ import click
 from machine.cli.selecting import selector_options
 
 if TYPE_CHECKING:
-    from machine.operations.selection import Selector
+    from machine.api.choosing import Selector
 
 
 @click.command()
@@ -27,13 +27,12 @@ if TYPE_CHECKING:
 def command(directory: str, selector: Selector, yes: bool, take_port: bool) -> int:
     """Make hosts as wanted once more: agent, certificate, engine settings."""
     from machine.cli.several import run_on
-    from machine.operations.lifecycle import provision
 
     return run_on(
         directory,
         selector,
         "provision",
-        lambda *what: provision(*what, take_port=take_port),
+        lambda client, machine: client.provision(machine, take_port=take_port),
         lambda machine: f"{machine.name} is as wanted at {machine.url}.",
         yes=yes,
     )

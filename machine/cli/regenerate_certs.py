@@ -11,7 +11,7 @@ from machine.cli.selecting import selector_options
 from machine.errors import UsageError
 
 if TYPE_CHECKING:
-    from machine.operations.selection import Selector
+    from machine.api.choosing import Selector
 
 _QUESTION = "Regenerate TLS machine certs?  Warning: this is irreversible. (y/n): "
 
@@ -24,14 +24,13 @@ _QUESTION = "Regenerate TLS machine certs?  Warning: this is irreversible. (y/n)
 @click.pass_obj
 def command(directory: str, selector: Selector, force: bool, client_certs: bool) -> int:
     """Give machines new TLS certificates; neither the engine nor the agent is restarted."""
-    from machine.cli.context import opened_store
+    from machine.cli.context import opened_client
     from machine.cli.selecting import selected
     from machine.cli.several import run_on
-    from machine.operations.certificates import regenerate
 
     if not force:
-        with opened_store(directory) as store:  # no question about a machine that is not there
-            selected(store, selector)
+        with opened_client(directory) as client:  # no question about a machine that is not there
+            selected(client, selector)
         click.echo(_QUESTION, nl=False)
         answer = sys.stdin.readline().strip().lower()
         if not answer:
@@ -44,6 +43,6 @@ def command(directory: str, selector: Selector, force: bool, client_certs: bool)
         directory,
         selector,
         "regenerate-certs",
-        lambda *what: regenerate(*what, client=client_certs),
+        lambda client, machine: client.regenerate_certs(machine, client_certs=client_certs),
         lambda machine: f"{machine.name} has new certificates.",
     )

@@ -16,19 +16,15 @@ def command(ctx: click.Context, words: tuple[str, ...], start_again: bool) -> in
       pymachine stop web1
       pymachine resize web1 --aws-instance-type t3.large --start
     """
-    from machine.cli.context import cancelled_by_signals, meant, opened_store
+    from machine.cli.context import cancelled_by_signals, meant, opened_client
     from machine.cli.driverflags import driver_option
     from machine.cli.progress import shown
     from machine.driver import declared_options
     from machine.errors import UsageError
-    from machine.operations.absent import driver_of
-    from machine.operations.lifecycle import start
-    from machine.operations.operation import Settings
-    from machine.operations.resize import resize
 
-    with opened_store(ctx.obj) as store:
-        machine = meant(store, next((word for word in words if not word.startswith("-")), None))
-        driver = driver_of(store, machine)
+    with opened_client(ctx.obj) as opened:
+        machine = meant(opened, next((word for word in words if not word.startswith("-")), None))
+        driver = opened.driver(machine)
         able = [item for item in declared_options(driver) if item.name in driver.capabilities.resize]
         parser = click.Command("resize", params=[click.Argument(["name"]), *map(driver_option, able)])
         parsed = parser.make_context(ctx.info_name, list(words), parent=ctx.parent).params
@@ -36,9 +32,9 @@ def command(ctx: click.Context, words: tuple[str, ...], start_again: bool) -> in
             raise UsageError("one machine at a time", hint=f"pymachine resize {machine.name} --help")
         changes = {name: value for name, value in parsed.items() if value is not None}
         with cancelled_by_signals() as cancellation, shown() as emit:
-            settings = Settings(emit=emit, cancellation=cancellation)
-            resize(store, machine, driver, settings, changes=changes)
+            client = opened.using(on_event=emit, cancellation=cancellation)
+            client.resize(machine, changes)
             if start_again:
-                start(store, store.machines.get(machine.name), driver, settings)
+                client.start(machine)
     click.echo(f"{machine.name} is resized." + ("" if start_again else f" To start it: pymachine start {machine.name}"))
     return 0

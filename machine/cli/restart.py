@@ -9,7 +9,7 @@ import click
 from machine.cli.selecting import selector_options
 
 if TYPE_CHECKING:
-    from machine.operations.selection import Selector
+    from machine.api.choosing import Selector
 
 
 @click.command()
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 def command(directory: str, selector: Selector) -> int:
     """Restart the hosts of machines."""
     from machine.cli.several import run_on
-    from machine.operations.lifecycle import restart
 
     return run_on(
-        directory, selector, "restart", restart, lambda machine: f"{machine.name} is running at {machine.url}."
+        directory,
+        selector,
+        "restart",
+        lambda client, machine: client.restart(machine),
+        lambda machine: f"{machine.name} is running at {machine.url}.",
     )

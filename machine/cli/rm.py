@@ -12,8 +12,8 @@ from machine.cli.selecting import selector_options
 from machine.errors import UsageError
 
 if TYPE_CHECKING:
+    from machine.api.choosing import Selector
     from machine.model import Machine
-    from machine.operations.selection import Selector
 
 
 @click.command()
@@ -33,22 +33,18 @@ def command(directory: str, selector: Selector, force: bool, yes: bool, keep_age
     """Remove machines. Exits 1 when something was left."""
     if not selector.says_something:
         raise UsageError("Expected to get one or more machine names as arguments", hint="see them all: pymachine ls")
-    from machine.cli.context import ask_passphrase, cancelled_by_signals, looked_up, opened_store
+    from machine.cli.context import cancelled_by_signals, looked_up, opened_client
     from machine.cli.failures import show_error
     from machine.cli.progress import shown
     from machine.cli.selecting import selected
     from machine.compat import words
-    from machine.errors import Cancelled, PymachineError
-    from machine.operations.absent import any_driver_of, driver_of
-    from machine.operations.many import WORKERS, for_each
-    from machine.operations.operation import Settings
-    from machine.operations.remove import remove
+    from machine.errors import Cancelled
     from machine.program import is_drop_in
 
-    with opened_store(directory) as store:
+    with opened_client(directory) as opened:
         drop_in = is_drop_in()
         # docker-machine removes the others; under our own name nothing is removed where one is mistyped.
-        machines, unknown = looked_up(store, selector.names) if drop_in else (selected(store, selector), [])
+        machines, unknown = looked_up(opened, selector.names) if drop_in else (selected(opened, selector), [])
         click.echo(f"About to remove {', '.join(selector.names if drop_in else [each.name for each in machines])}")
         if drop_in:
             click.echo(words.REMOVING)
@@ -64,25 +60,24 @@ def command(directory: str, selector: Selector, force: bool, yes: bool, keep_age
             exit_code = 0 if show_error(told) and force else 1
         # One after the other under docker-machine's name, as it does; else side by side.
         with cancelled_by_signals() as cancellation, shown(several=len(machines) > 1) as emit:
-            settings = Settings(emit=emit, ask_passphrase=ask_passphrase, cancellation=cancellation)
+            client = opened.using(on_event=emit, cancellation=cancellation, parallel=1 if drop_in else None)
 
             def action(machine: Machine) -> tuple[bool, float]:
                 begun = time.monotonic()
-                driver = (any_driver_of if force else driver_of)(store, machine)
-                complete = remove(store, machine, driver, settings, force=force, keep_agent=keep_agent)
+                complete = client.rm(machine, force=force, keep_agent=keep_agent)
                 return complete, time.monotonic() - begun
 
-            outcomes = for_each(machines, action, workers=1 if drop_in else WORKERS)
-        for machine, outcome in outcomes:
-            if isinstance(outcome, Cancelled):
-                raise outcome
-            if isinstance(outcome, PymachineError):
+            outcomes = client.for_each(machines, action)
+        for outcome in outcomes:
+            if isinstance(outcome.error, Cancelled):
+                raise outcome.error
+            if outcome.error is not None:
                 if drop_in:
-                    outcome.message = words.NOT_REMOVED.format(machine.name, outcome.message)
-                exit_code = show_error(outcome)
+                    outcome.error.message = words.NOT_REMOVED.format(outcome.machine, outcome.error.message)
+                exit_code = show_error(outcome.error)
                 continue
-            complete, seconds = outcome
-            done = f"{machine.name} is removed, after {seconds:.1f} s."
-            click.echo(f"Successfully removed {machine.name}" if drop_in else done)
+            complete, seconds = outcome.result
+            done = f"{outcome.machine} is removed, after {seconds:.1f} s."
+            click.echo(f"Successfully removed {outcome.machine}" if drop_in else done)
             exit_code = exit_code if complete or drop_in else 1
     return exit_code

@@ -13,8 +13,8 @@ from machine.cli.selecting import selector_options
 from machine.errors import UsageError
 
 if TYPE_CHECKING:
+    from machine.api.choosing import Selector
     from machine.model import Machine
-    from machine.operations.selection import Selector
 
 _WORDS = f"{__name__}.words"
 
@@ -49,37 +49,36 @@ def command(ctx: click.Context, selector: Selector, sudo: bool, parallel: int, t
       pymachine run --fleet shop --group web --sudo -- systemctl restart nginx
       pymachine run 'web-*' -- 'df -h / | tail -1'
     """
-    from machine.cli.context import ask_passphrase, cancelled_by_signals, opened_store
+    from machine.cli.context import cancelled_by_signals, opened_client
     from machine.cli.failures import show_error
     from machine.cli.selecting import selected
-    from machine.errors import PymachineError
-    from machine.operations.operation import Settings
-    from machine.operations.run import run
 
     words = ctx.meta.get(_WORDS)
     if not words:
         raise UsageError("No command given.", hint="pymachine run NAME... -- COMMAND; what follows -- is the command")
-    with opened_store(ctx.obj) as store:
-        machines = selected(store, selector)
+    with opened_client(ctx.obj) as opened:
+        machines = selected(opened, selector)
         lines = _Lines(max(len(each.name) for each in machines), quiet=output == "json")
         with cancelled_by_signals() as cancellation:
-            settings = Settings(ask_passphrase=ask_passphrase, cancellation=cancellation, timeout=timeout)
-            outcomes = run(store, machines, " ".join(words), settings, sudo=sudo, say=lines.say, workers=parallel)
+            client = opened.using(cancellation=cancellation, timeout=timeout, parallel=parallel)
+            outcomes = client.run(" ".join(words), machines, sudo=sudo, on_output=lines.say)
     code, documents = 0, []
-    for machine, outcome in outcomes:
-        lines.end(machine)
-        document: dict[str, Any] = {"machine": machine.name, "exit_code": None, "stdout": "", "stderr": "", "error": ""}
-        if isinstance(outcome, PymachineError):
-            code = max(code, show_error(outcome))
-            document["error"] = str(outcome)
+    for outcome in outcomes:
+        name = outcome.machine
+        lines.end(name)
+        document: dict[str, Any] = {"machine": name, "exit_code": None, "stdout": "", "stderr": "", "error": ""}
+        if outcome.error is not None:
+            code = max(code, show_error(outcome.error))
+            document["error"] = str(outcome.error)
         else:
-            status = outcome.status if outcome.status >= 0 else 255
+            ran = outcome.result
+            status = ran.status if ran.status >= 0 else 255
             code = max(code, status)
-            for line in outcome.stderr.splitlines():
-                lines.line(machine, line, err=True)
+            for line in ran.stderr.splitlines():
+                lines.line(name, line, err=True)
             if status and output == "text":
-                click.echo(f"{machine.name}: exit code {status}", err=True)
-            document |= {"exit_code": outcome.status, "stdout": outcome.stdout, "stderr": outcome.stderr}
+                click.echo(f"{name}: exit code {status}", err=True)
+            document |= {"exit_code": ran.status, "stdout": ran.stdout, "stderr": ran.stderr}
         documents.append(document)
     if output == "json":
         click.echo(json.dumps(documents, indent=2))
@@ -100,17 +99,17 @@ class _Lines:
         with self._one:
             *whole, self._rest[machine.name] = (self._rest.get(machine.name, "") + text).split("\n")
             for line in whole:
-                self.line(machine, line)
+                self.line(machine.name, line)
 
-    def end(self, machine: Machine) -> None:
+    def end(self, name: str) -> None:
         """The last line may have no end."""
-        if rest := self._rest.pop(machine.name, ""):
-            self.line(machine, rest)
+        if rest := self._rest.pop(name, ""):
+            self.line(name, rest)
 
-    def line(self, machine: Machine, text: str, *, err: bool = False) -> None:
+    def line(self, name: str, text: str, *, err: bool = False) -> None:
         """One line; what a host sends does not steer the terminal."""
         if self._quiet:
             return
         shown = "".join(each if each.isprintable() or each == "\t" else "" for each in text)
-        click.echo(f"{machine.name:<{self._width}} | {shown}", err=err)
+        click.echo(f"{name:<{self._width}} | {shown}", err=err)
         sys.stdout.flush()

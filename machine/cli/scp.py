@@ -19,17 +19,10 @@ def command(directory: str, places: tuple[str, ...], recursive: bool, delta: boo
     Each machine is reached with its own key, port and pinned host key. A path that names no machine, or localhost, is
     on this computer.
     """
-    from machine.cli.context import opened_store
-    from machine.operations.copying import copy, parse_place
-    from machine.operations.sshoptions import SshHost, ssh_host
+    from machine.cli.context import opened_client
 
     if len(places) != 2:
         raise UsageError("Improper number of arguments", hint="pymachine scp FILE MACHINE:PATH")
-    source, target = map(parse_place, places)
-    with opened_store(directory) as store:
-
-        def look(name: str) -> SshHost:
-            machine = store.machines.get(name)
-            return ssh_host(machine, store.files(machine.name).directory)
-
-        return copy(source, target, look, recursive=recursive, delta=delta, quiet=quiet)
+    source, target = places
+    with opened_client(directory) as client:
+        return client.scp(source, target, recursive=recursive, delta=delta, quiet=quiet, on_terminal=True)

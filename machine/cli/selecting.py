@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from machine.api.choosing import Selector
+    from machine.api.client import Client
     from machine.model import Machine
-    from machine.operations.selection import Selector
-    from machine.store.store import Store
 
 
 def selector_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,7 +31,7 @@ def selector_options(function: Callable[..., Any]) -> Callable[..., Any]:
         labels: tuple[str, ...],
         **others: Any,
     ) -> Any:
-        from machine.operations.selection import Selector, parse_labels
+        from machine.api.choosing import Selector, parse_labels
 
         selector = Selector(names=names, fleet=fleet, group=group, labels=parse_labels(labels))
         return function(*arguments, selector=selector, **others)
@@ -39,7 +39,7 @@ def selector_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def selected(store: Store, selector: Selector, *, default: bool = True) -> list[Machine]:
+def selected(client: Client, selector: Selector, *, default: bool = True) -> list[Machine]:
     """The machines that are meant; which those are is said where they were not named one by one.
 
     Args:
@@ -49,12 +49,12 @@ def selected(store: Store, selector: Selector, *, default: bool = True) -> list[
         MachineNotFound: none is.
     """
     from machine.cli.context import all_meant, meant
-    from machine.operations.selection import select
 
     if selector.by_name:
-        return all_meant(store, selector.names)
+        return all_meant(client, selector.names)
     if default and not selector.says_something:
-        return [meant(store, None)]
-    machines = select(store, selector)
+        return [meant(client, None)]
+    names = list(selector.names) or None
+    machines = client.machines(names, fleet=selector.fleet, group=selector.group, labels=selector.labels)
     click.echo(f"{len(machines)} machines: {', '.join(each.name for each in machines)}", err=True)
     return machines

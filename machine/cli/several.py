@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from machine.compat.words import VERBS, Verb
-from machine.errors import Cancelled, PymachineError
+from machine.errors import Cancelled
 from machine.model import Machine
 from machine.program import is_drop_in
 
 if TYPE_CHECKING:
-    from machine.driver import Driver
-    from machine.operations.operation import Settings
-    from machine.operations.selection import Selector
-    from machine.store.store import Store
+    from machine.api.choosing import Selector
+    from machine.api.client import Client
 
-Action = Callable[["Store", Machine, "Driver", "Settings"], Machine]
+Action = Callable[["Client", Machine], object]
 
 
 def run_on(
@@ -35,41 +33,38 @@ def run_on(
     Args:
         verb: the command's name, for docker-machine's words under that name.
         selector: nothing said means the machine "default"; an unknown name, and nothing is done to any.
-        action: from `machine.operations`.
-        done: one line about a machine when it has succeeded.
+        action: a method of the client.
+        done: one line about a machine, as it is then, when it has succeeded.
         yes: agree to whatever a host's engine must be changed and restarted for.
 
     Returns:
         The exit code: 0, or the worst of the errors'.
     """
-    from machine.cli.context import ask_passphrase, cancelled_by_signals, consent_asker, opened_store
+    from machine.cli.context import cancelled_by_signals, consent_asker, opened_client
     from machine.cli.failures import show_error
     from machine.cli.progress import shown
     from machine.cli.selecting import selected
-    from machine.operations.absent import driver_of
-    from machine.operations.many import for_each
-    from machine.operations.operation import Settings
 
     words = VERBS.get(verb) if is_drop_in() else None
-    with opened_store(directory) as store:
-        machines = selected(store, selector)
-        if words is not None:
-            action = _as_docker_machine(action, words)
+    if words is not None:
+        action = _as_docker_machine(action, words)
+    with opened_client(directory) as opened:
+        machines = selected(opened, selector)
         with cancelled_by_signals() as cancellation, shown(several=len(machines) > 1) as emit:
-            settings = Settings(
-                emit=emit,
-                ask_passphrase=ask_passphrase,
-                ask_consent=consent_asker(yes),
-                cancellation=cancellation,
-            )
-            outcomes = for_each(machines, lambda machine: action(store, machine, driver_of(store, machine), settings))
+            client = opened.using(on_event=emit, ask_consent=consent_asker(yes), cancellation=cancellation)
+
+            def one(machine: Machine) -> Machine:
+                action(client, machine)
+                return client.machine(machine)
+
+            outcomes = client.for_each(machines, one)
     code = 0
-    for _, outcome in outcomes:
-        if isinstance(outcome, Cancelled) and len(outcomes) == 1:
-            raise outcome
-        if isinstance(outcome, PymachineError):
-            code = max(code, show_error(outcome))
-        elif line := words.done.format(outcome.name) if words is not None else done(outcome):
+    for outcome in outcomes:
+        if isinstance(outcome.error, Cancelled) and len(outcomes) == 1:
+            raise outcome.error
+        if outcome.error is not None:
+            code = max(code, show_error(outcome.error))
+        elif line := words.done.format(outcome.machine) if words is not None else done(outcome.result):
             click.echo(line)
     if words is not None and words.afterwards and code == 0:
         click.echo(words.afterwards)
@@ -78,14 +73,12 @@ def run_on(
 
 def _as_docker_machine(action: Action, words: Verb) -> Action:
     """The same action as docker-machine does it: announced, and refused where there is nothing to do."""
-    from machine.driver import load_driver
     from machine.errors import UsageError
-    from machine.operations.observe import observe
 
-    def announced(store: Store, machine: Machine, driver: Driver, settings: Settings) -> Machine:
+    def announced(client: Client, machine: Machine) -> object:
         click.echo(words.begins.format(machine.name))
-        if words.already and str(observe(store, [machine], load_driver)[0].state) == words.already:
+        if words.already and str(client.status(machine).state) == words.already:
             raise UsageError(f'Machine "{machine.name}" is already {words.already.lower()}.', machine=machine.name)
-        return action(store, machine, driver, settings)
+        return action(client, machine)
 
     return announced

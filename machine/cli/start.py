@@ -9,7 +9,7 @@ import click
 from machine.cli.selecting import selector_options
 
 if TYPE_CHECKING:
-    from machine.operations.selection import Selector
+    from machine.api.choosing import Selector
 
 
 @click.command()
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 def command(directory: str, selector: Selector) -> int:
     """Start machines that are stopped."""
     from machine.cli.several import run_on
-    from machine.operations.lifecycle import start
 
-    return run_on(directory, selector, "start", start, lambda machine: f"{machine.name} is running at {machine.url}.")
+    return run_on(
+        directory,
+        selector,
+        "start",
+        lambda client, machine: client.start(machine),
+        lambda machine: f"{machine.name} is running at {machine.url}.",
+    )

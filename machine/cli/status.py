@@ -14,19 +14,16 @@ from machine.errors import DriverError, UsageError
 @click.pass_obj
 def command(directory: str, names: tuple[str, ...], recorded: bool, timeout: float) -> None:
     """Print the state of a machine: one word on stdout, what else is known on stderr."""
-    from machine.cli.context import meant, opened_store
+    from machine.cli.context import meant, opened_client
     from machine.compat.listing import row
-    from machine.driver import load_driver
-    from machine.operations.observe import observe
-    from machine.operations.observe import recorded as as_recorded
     from machine.program import is_drop_in
 
     drop_in = is_drop_in()
     if len(names) > 1:
         raise UsageError("Expected one machine name as an argument", hint="of several: pymachine ls")
-    with opened_store(directory) as store:
-        machine = meant(store, names[0] if names else None)
-        seen = as_recorded(machine) if recorded else observe(store, [machine], load_driver, timeout=timeout)[0]
+    with opened_client(directory) as client:
+        machine = meant(client, names[0] if names else None)
+        seen = client.status(machine, timeout=timeout, recorded=recorded)
     if drop_in and seen.unanswered and not seen.timed_out:
         raise DriverError(f"error getting state for host {machine.name}: {seen.trouble}")
     click.echo(row(seen, None, drop_in=drop_in).state)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +9,7 @@ import click
 from machine.cli.selecting import selector_options
 
 if TYPE_CHECKING:
-    from machine.operations.selection import Selector
+    from machine.api.choosing import Selector
 
 
 @click.command()
@@ -20,7 +19,11 @@ if TYPE_CHECKING:
 def command(directory: str, selector: Selector) -> int:
     """Shut machines down in order."""
     from machine.cli.several import run_on
-    from machine.operations.lifecycle import stop
 
-    action = functools.partial(stop, at_once=False)
-    return run_on(directory, selector, "stop", action, lambda machine: f"{machine.name} is stopped.")
+    return run_on(
+        directory,
+        selector,
+        "stop",
+        lambda client, machine: client.stop(machine),
+        lambda machine: f"{machine.name} is stopped.",
+    )

@@ -13,21 +13,17 @@ import click
 @click.pass_obj
 def command(directory: str, name: str | None, port: int | None) -> int:
     """Reach a machine's endpoint over SSH, until Ctrl-C; a connection that is lost is opened again."""
-    from machine.cli.context import ask_passphrase, cancelled_by_signals, meant, opened_store
+    from machine.cli.context import cancelled_by_signals, meant, opened_client
     from machine.errors import Cancelled, HostUnreachable
-    from machine.operations.absent import driver_of
-    from machine.operations.operation import Settings
-    from machine.operations.tunnel import tunnel
 
-    with opened_store(directory) as store, cancelled_by_signals() as cancellation:
-        machine = meant(store, name)
-        driver = driver_of(store, machine)
-        settings = Settings(ask_passphrase=ask_passphrase, cancellation=cancellation)
+    with opened_client(directory) as opened, cancelled_by_signals() as cancellation:
+        client = opened.using(cancellation=cancellation)
+        machine = meant(client, name)
         first, pause = True, 1.0
         try:
             while True:
                 try:
-                    with tunnel(store, machine, driver, settings, local_port=port) as forward:
+                    with client.tunnel(machine, port=port) as forward:
                         port, pause = forward.local_port, 1.0
                         click.echo(f"{machine.name} is at tcp://localhost:{port} until Ctrl-C.")
                         first = False

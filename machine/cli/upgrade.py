@@ -9,12 +9,10 @@ import click
 from machine.cli.selecting import selector_options
 
 if TYPE_CHECKING:
+    from machine.api.choosing import Selector
+    from machine.api.client import Client
     from machine.bootstrap.session import Upgraded
-    from machine.driver import Driver
     from machine.model import Machine
-    from machine.operations.operation import Settings
-    from machine.operations.selection import Selector
-    from machine.store.store import Store
 
 
 @click.command()
@@ -27,13 +25,11 @@ def command(directory: str, selector: Selector) -> int:
     Containers stop while their engine restarts, unless its live-restore is on.
     """
     from machine.cli.several import run_on
-    from machine.operations.upgrade import upgrade
 
     said: dict[str, Upgraded] = {}
 
-    def action(store: Store, machine: Machine, driver: Driver, settings: Settings) -> Machine:
-        upgraded, said[machine.name] = upgrade(store, machine, driver, settings)
-        return upgraded
+    def action(client: Client, machine: Machine) -> None:
+        said[machine.name] = client.upgrade(machine)
 
     def line(machine: Machine) -> str:
         done = said[machine.name]

@@ -1,17 +1,19 @@
-"""Whether a machine's recorded endpoint can be used."""
+"""Whether a machine's recorded endpoint can be used, and what docker-machine says where it cannot."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from machine.compat.words import CHECKING, NOT_RUNNING
 from machine.errors import EndpointUnverified, NotRunning
-from machine.model import Endpoint, Machine, State
+from machine.model import Endpoint, Machine
 from machine.program import is_drop_in
-from machine.store.store import Store
 
-_DIAL_SECONDS = 20.0  # as docker-machine waits
+if TYPE_CHECKING:
+    from machine.api.client import Client
 
 
-def usable_endpoint(machine: Machine, *, doing: str = "") -> Endpoint:
+def usable_endpoint(client: Client, machine: Machine, *, doing: str = "") -> Endpoint:
     """The endpoint of a machine.
 
     Args:
@@ -20,23 +22,15 @@ def usable_endpoint(machine: Machine, *, doing: str = "") -> Endpoint:
     Raises:
         NotRunning: it is recorded as stopped, or was never finished.
     """
-    if machine.endpoint is None:
-        raise NotRunning(
-            f'"{machine.name}" has no endpoint yet',
-            machine=machine.name,
-            cause=machine.error,
-            hint=f"go on making it: pymachine create {machine.name}",
-        )
-    if machine.state is State.STOPPED:
-        if is_drop_in():
-            raise NotRunning(f"{doing}: {NOT_RUNNING}" if doing else NOT_RUNNING, machine=machine.name)
-        raise NotRunning(
-            f'"{machine.name}" is recorded as stopped', machine=machine.name, hint=f"pymachine start {machine.name}"
-        )
-    return machine.endpoint
+    try:
+        return client.endpoint(machine)
+    except NotRunning as error:
+        if is_drop_in() and machine.endpoint is not None:
+            error.message, error.hint = f"{doing}: {NOT_RUNNING}" if doing else NOT_RUNNING, None
+        raise
 
 
-def dialled_endpoint(store: Store, machine: Machine, *, doing: str = CHECKING) -> Endpoint:
+def dialled_endpoint(client: Client, machine: Machine, *, doing: str = CHECKING) -> Endpoint:
     """The endpoint of a machine, once it has answered with the right certificate.
 
     Args:
@@ -46,18 +40,12 @@ def dialled_endpoint(store: Store, machine: Machine, *, doing: str = CHECKING) -
         NotRunning: the machine is stopped, or was never finished.
         EndpointUnverified: it does not answer.
     """
-    from machine.driver import load_driver
-    from machine.operations.observe import observe
-
-    endpoint = usable_endpoint(machine, doing=doing)
-    seen = observe(store, [machine], load_driver, timeout=_DIAL_SECONDS)[0]
-    if seen.state is State.STOPPED:
-        raise NotRunning(f"{doing}: {NOT_RUNNING}", machine=machine.name)
-    if seen.engine is None and endpoint.route != "plain":
-        raise EndpointUnverified(
-            f"{doing}: {seen.trouble or 'the engine does not answer'}",
-            layer="endpoint",
-            machine=machine.name,
-            hint=f"look at it: pymachine status {machine.name}; pymachine ssh {machine.name}",
-        )
-    return endpoint
+    usable_endpoint(client, machine, doing=doing)
+    try:
+        return client.endpoint(machine, check=True)
+    except NotRunning as error:  # somebody else has stopped it
+        error.message, error.hint = f"{doing}: {NOT_RUNNING}", None
+        raise
+    except EndpointUnverified as error:
+        error.message = f"{doing}: {error.message}"
+        raise

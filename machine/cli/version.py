@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from machine.errors import EndpointUnverified, UsageError
+from machine.errors import UsageError
 from machine.program import DROP_IN, NAME, is_drop_in
 from machine.version import VERSION
 
@@ -29,12 +29,7 @@ def command(directory: str, names: tuple[str, ...]) -> None:
     if len(names) > 1:
         raise UsageError("Expected one machine name as an argument", hint="of several: pymachine ls")
     (name,) = names
-    from machine.cli.context import opened_store
-    from machine.driver import load_driver
-    from machine.operations.observe import observe
+    from machine.cli.context import opened_client
 
-    with opened_store(directory) as store:
-        seen = observe(store, [store.machines.get(name)], load_driver)[0]
-    if seen.engine is None:
-        raise EndpointUnverified(f'the engine of "{name}" does not answer', layer="engine", cause=seen.trouble)
-    click.echo(seen.engine)
+    with opened_client(directory) as client:
+        click.echo(client.version(name))

@@ -14,7 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from machine.compat.continued import Continued, continued
 from machine.compat.names import LOCAL, old_driver
+from machine.errors import UsageError
 from machine.model import EngineSpec
 from machine.store.location import DATABASE, MACHINES
 from machine.trust.names import is_address
@@ -48,6 +50,7 @@ class OldMachine:
     tls_san: tuple[str, ...]
     places: Mapping[str, str]
     secrets: tuple[str, ...]  # fields that hold a provider's credentials
+    continued: Continued | None  # who can go on with it here, where that is installed
     notes: tuple[str, ...] = ()
 
 
@@ -82,6 +85,21 @@ def is_docker_machine_store(directory: str) -> bool:
     # It makes its four certificates before its first machine.
     certs = os.path.join(directory, "certs")
     return all(os.path.exists(os.path.join(certs, name)) for name in ("ca.pem", "ca-key.pem", "cert.pem", "key.pem"))
+
+
+def refuse_docker_machines_own(directory: str) -> None:
+    """Never mix with the store of the real docker-machine.
+
+    Raises:
+        UsageError: it is named, and how to take it over.
+    """
+    if is_docker_machine_store(directory):
+        raise UsageError(
+            f"{directory} is docker-machine's own store",
+            cause="it has machines and no database of pymachine's; nothing in it was read or changed",
+            hint=f"to take it over in place: pymachine import --in-place --from-docker-machine {directory};"
+            " or choose another store with --storage-path",
+        )
 
 
 def machine_names(directory: str) -> list[str]:
@@ -178,6 +196,7 @@ def _understood(directory: str, name: str, document: dict[str, Any]) -> OldMachi
         places={key: str(driver[key]) for key in _PLACES if isinstance(driver.get(key), str) and driver[key]},
         secrets=tuple(sorted(key for key, value in driver.items() if value and isinstance(value, str)
                              and _SECRET.search(key) and not key.endswith("Path"))),
+        continued=continued(kind, driver),
         notes=tuple(notes),
     )  # fmt: skip
 

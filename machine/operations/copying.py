@@ -19,6 +19,9 @@ _USERS_CONFIGURATION = ("~/.ssh/config", "/etc/ssh/ssh_config")
 Look = Callable[[str], SshHost]
 """The host of the machine of this name."""
 
+Run = Callable[[Sequence[str]], int]
+"""Runs a program; its exit code."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -41,11 +44,19 @@ def parse_place(text: str) -> Place:
 
 
 def copy(
-    source: Place, target: Place, look: Look, *, recursive: bool = False, delta: bool = False, quiet: bool = False
+    source: Place,
+    target: Place,
+    look: Look,
+    *,
+    run: Run,
+    recursive: bool = False,
+    delta: bool = False,
+    quiet: bool = False,
 ) -> int:
     """Run scp, or rsync, with what is known of the machines; its exit code.
 
     Args:
+        run: `run_on_terminal`, or another way.
         delta: by rsync: only what differs is sent.
 
     Raises:
@@ -64,10 +75,10 @@ def copy(
             line = [program, "-e", f"ssh -F {config}", *([] if quiet else ["--progress"])]
         else:
             line = [program, "-F", config, *(["-3"] if both else []), *(["-q"] if quiet else [])]
-        return _run([*line, *(["-r"] if recursive else []), "--", *ends])
+        return run([*line, *(["-r"] if recursive else []), "--", *ends])
 
 
-def mount(host: SshHost, user: str | None, path: str, mountpoint: str) -> int:
+def mount(host: SshHost, user: str | None, path: str, mountpoint: str, *, run: Run) -> int:
     """Mount a directory of a host by sshfs; its exit code.
 
     Raises:
@@ -82,17 +93,17 @@ def mount(host: SshHost, user: str | None, path: str, mountpoint: str) -> int:
     login = user or host.user
     name = f"[{host.host}]" if ":" in host.host else host.host
     line = [program, *(part for key, value in options.items() for part in ("-o", f"{key}={_escaped(value)}"))]
-    return _run([*line, f"{login}@{name}:{path}" if login else f"{name}:{path}", mountpoint])
+    return run([*line, f"{login}@{name}:{path}" if login else f"{name}:{path}", mountpoint])
 
 
-def unmount(mountpoint: str) -> int:
+def unmount(mountpoint: str, *, run: Run) -> int:
     """Unmount what `mount` mounted; the exit code.
 
     Raises:
         UsageError: this computer has no fusermount.
     """
     program = shutil.which("fusermount3") or require("fusermount", "mount")
-    return _run([program, "-u", mountpoint])
+    return run([program, "-u", mountpoint])
 
 
 def require(program: str, feature: str) -> str:
@@ -137,8 +148,19 @@ def _configuration(hosts: Sequence[tuple[str, SshHost]]) -> Iterator[str]:
         os.unlink(path)
 
 
-def _run(line: Sequence[str]) -> int:
-    """Run it on this terminal; a Ctrl-C reaches it, too, and it says how it ended."""
+def run_silently(line: Sequence[str]) -> tuple[int, str]:
+    """Run a program that nobody sees and that asks nobody; its exit code and what it said, in one line."""
+    # Into a file: sshfs leaves a process behind that would keep a pipe open for as long as it is mounted.
+    with tempfile.TemporaryFile() as said:
+        code = subprocess.run(
+            line, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True, check=False
+        ).returncode
+        said.seek(0)
+        return code, " ".join(said.read(4096).decode("utf-8", "replace").split())
+
+
+def run_on_terminal(line: Sequence[str]) -> int:
+    """Run a program on this terminal; a Ctrl-C reaches it, too, and it says how it ended."""
     with subprocess.Popen(line) as process:
         while True:
             try:

@@ -12,7 +12,7 @@ from machine.errors import PymachineError
 from machine.model import Machine, Spec
 from machine.operations.create import check_name, create, pre_check
 from machine.operations.enginesecrets import taken_out
-from machine.operations.many import for_each
+from machine.operations.many import WORKERS, for_each
 from machine.operations.operation import Settings
 from machine.store.store import Store
 
@@ -25,6 +25,8 @@ class Plan:
     driver: Driver  # its own: a driver remembers whose account it works for
     options: Any
     keep: Mapping[str, str] = field(default_factory=dict, repr=False)
+    notes: tuple[str, ...] = ()  # what people should know of it, one line each
+    resumed: bool = False  # it was begun before, and this is what was wanted then
 
     @property
     def name(self) -> str:
@@ -32,8 +34,13 @@ class Plan:
         return self.spec.name
 
 
-def create_many(store: Store, plans: Sequence[Plan], settings: Settings) -> list[tuple[Plan, Machine | PymachineError]]:
+def create_many(
+    store: Store, plans: Sequence[Plan], settings: Settings, *, workers: int = WORKERS
+) -> list[tuple[Plan, Machine | PymachineError]]:
     """Create machines, side by side; one that fails does not stop the others.
+
+    Args:
+        workers: so many at once.
 
     Returns:
         Each plan with its machine, or with the error it ended in; in the order given.
@@ -46,9 +53,8 @@ def create_many(store: Store, plans: Sequence[Plan], settings: Settings) -> list
         store.journal.check_same_options(dataclasses.replace(plan.spec, engine=taken_out(plan.spec.engine)[0]))
     if len(plans) > 1:  # what is wrong for the first is mostly wrong for all
         pre_check(store, plans[0].spec, plans[0].driver, plans[0].options)
-    return for_each(plans, lambda plan: create(store, plan.spec, plan.driver, plan.options, settings, keep=plan.keep))
-
-
-def numbered(name: str, count: int) -> list[str]:
-    """The names of several machines: ``web-1``, ``web-2``, …"""
-    return [f"{name}-{number}" for number in range(1, count + 1)]
+    return for_each(
+        plans,
+        lambda plan: create(store, plan.spec, plan.driver, plan.options, settings, keep=plan.keep),
+        workers=workers,
+    )

@@ -43,7 +43,8 @@ class Database:
         self.read_only = False
         self._mode = "mode=rw"
         self._local = threading.local()
-        self._opened: list[sqlite3.Connection] = []
+        self._opened: list[tuple[threading.Thread, sqlite3.Connection]] = []
+        self._opening = threading.Lock()
         make_private_directory(directory)
         with self._explaining():
             self._find_out_how_to_open()
@@ -61,11 +62,24 @@ class Database:
         db: sqlite3.Connection | None = getattr(self._local, "db", None)
         if db is None:
             db = self._local.db = self._connect(self._mode)
-            self._opened.append(db)
+            self._keep(db)
             if not self.read_only:
                 db.execute("PRAGMA synchronous=FULL")
                 db.execute("PRAGMA foreign_keys=ON")
         return db
+
+    def _keep(self, db: sqlite3.Connection) -> None:
+        """Remember what is to be closed; what belonged to threads that have ended is closed now.
+
+        A program that lives for days asks from new threads every time.
+        """
+        with self._opening:
+            before, self._opened = self._opened, [(threading.current_thread(), db)]
+            for thread, other in before:
+                if thread.is_alive():
+                    self._opened.append((thread, other))
+                else:
+                    other.close()
 
     def _find_out_how_to_open(self) -> None:
         needed = self.path if os.path.exists(self.path) else os.path.dirname(self.path)
@@ -200,7 +214,7 @@ class Database:
     def close(self) -> None:
         """Give all connections back; the last one folds the write-ahead log into the file."""
         while self._opened:
-            self._opened.pop().close()
+            self._opened.pop()[1].close()
         self._local = threading.local()
 
     @contextmanager

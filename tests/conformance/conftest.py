@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 # These shall hold the real load_driver, and not one that a test puts there.
+import machine.api.making
 import machine.cli.create
 import machine.operations.absent  # noqa: F401
 from machine import hot
