@@ -35,6 +35,11 @@ class Cancellation:
         for child in self._children:
             child.cancel(reason)
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether it is time to stop."""
+        return self._event.is_set()
+
     def check(self) -> None:
         """Raise the reason, when cancelled."""
         if self._event.is_set():

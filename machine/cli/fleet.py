@@ -6,7 +6,7 @@ import click
 
 from machine.cli.lazy import LazyGroup
 
-COMMANDS = ("apply", "init", "plan", "schema", "validate")
+COMMANDS = ("apply", "destroy", "diff", "graph", "import", "init", "plan", "schema", "status", "validate")
 
 
 @click.group(cls=LazyGroup, names=COMMANDS, modules="machine.cli.fleet_")
@@ -16,4 +16,6 @@ def command() -> None:
     \b
       pymachine fleet init            write an example fleet.yaml
       pymachine fleet validate        see what is wrong with it
+      pymachine fleet plan            see what would be made and changed, and why
+      pymachine fleet apply           make it so
     """

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from machine.cli.fleetfile import fleet_file
 
 if TYPE_CHECKING:
-    from machine.fleet.changes import Change
-    from machine.fleet.schedule import Outcome
     from machine.fleet.survey import Survey
     from machine.operations.operation import Settings
     from machine.store.store import Store
@@ -61,9 +59,8 @@ def command(
     on when it is repeated; what is as wanted is left alone.
     """
     from machine.cli.context import ask_passphrase, cancelled_by_signals, consent_asker, opened_store
-    from machine.cli.fleetplan import read_fleet, show_plan, survey_of
+    from machine.cli.fleetplan import locked, read_fleet, show_plan, survey_of
     from machine.errors import UsageError
-    from machine.fleet.lock import fleet_lock
     from machine.fleet.savedplan import SUFFIX, check_not_stale, read_plan
     from machine.operations.operation import Settings
 
@@ -74,32 +71,26 @@ def command(
             hint=f"say them again: {' '.join(f'--var {name}=…' for name in missing)}",
         )
     fleet = read_fleet(saved.file if saved is not None else file, variables)
-    with opened_store(directory) as store, cancelled_by_signals() as cancellation:
-        waiting = fleet_lock(
-            store.directory,
-            fleet.name,
-            cancellation,
-            wait=not no_wait,
-            on_wait=lambda holder: click.echo(
-                f"Waiting for another apply of the fleet {fleet.name}: {holder}.", err=True
-            ),
+    with (
+        opened_store(directory) as store,
+        cancelled_by_signals() as cancellation,
+        locked(store, fleet, cancellation, wait=not no_wait),
+    ):
+        found = survey_of(store, directory, fleet, look=True)
+        if saved is not None:
+            check_not_stale(saved, found.plan, file)
+        show_plan(found.plan)
+        if not found.plan.pending:
+            return 0
+        if not agreed(found, yes=yes or saved is not None) or not agreed_here(found, yes=yes):
+            return 1
+        settings = Settings(
+            ask_passphrase=ask_passphrase,
+            ask_consent=consent_asker(yes),
+            cancellation=cancellation,
+            timeout=timeout,
         )
-        with waiting:
-            found = survey_of(store, directory, fleet, look=True)
-            if saved is not None:
-                check_not_stale(saved, found.plan, file)
-            show_plan(found.plan)
-            if not found.plan.pending:
-                return 0
-            if not agreed(found, yes=yes or saved is not None):
-                return 1
-            settings = Settings(
-                ask_passphrase=ask_passphrase,
-                ask_consent=consent_asker(yes),
-                cancellation=cancellation,
-                timeout=timeout,
-            )
-            return run(store, found, settings, parallel=parallel, max_failures=max_failures)
+        return run(store, found, settings, parallel=parallel, max_failures=max_failures)
 
 
 def agreed(found: Survey, *, yes: bool) -> bool:
@@ -115,6 +106,26 @@ def agreed(found: Survey, *, yes: bool) -> bool:
     return click.confirm(f"{several} will be removed or replaced, with all that is on them. Go on?", default=False)
 
 
+def agreed_here(found: Survey, *, yes: bool) -> bool:
+    """Say what a local driver changes on this computer the first time, and ask on a terminal."""
+    from machine.driver import load_driver
+    from machine.fleet.changes import Verb
+
+    names = {machine.name: machine.driver for machine in found.fleet.machines()}
+    making = {names[change.machine] for change in found.plan.pending if Verb.CREATE in change.verbs}
+    lines: list[str] = []
+    for name in sorted(making):
+        driver: Any = load_driver(name)
+        if driver.capabilities.local_rank is not None and driver.usable_here() is None:
+            lines += driver.host_changes()
+    if not lines:
+        return True
+    click.echo("On this computer this makes, until the last local machine is removed:")
+    for line in lines:
+        click.echo(f"  - {line}")
+    return yes or not (sys.stdin.isatty() and sys.stdout.isatty()) or click.confirm("Go on?", default=True)
+
+
 def run(
     store: Store,
     found: Survey,
@@ -128,48 +139,12 @@ def run(
     Returns:
         The exit code: 0, or the worst of the errors'.
     """
-    import dataclasses
-
-    from machine.cli.failures import show_error
-    from machine.cli.fleetprogress import FleetProgress
-    from machine.fleet.apply import apply, failures, not_begun
+    from machine.cli.fleetprogress import FleetProgress, told
+    from machine.fleet.apply import apply
 
     begun = time.monotonic()
     progress = FleetProgress(len(found.plan.pending))
     with progress.shown():
         settings = dataclasses.replace(settings, emit=progress.emit)
         outcomes = apply(store, found, settings, parallel=parallel, max_failures=max_failures, ended=progress.ended)
-    code = 0
-    for error in failures(outcomes):
-        code = max(code, show_error(error))
-    _tell_not_begun(not_begun(outcomes))
-    click.echo(f"{found.fleet.name}: {_counted(outcomes)}, after {time.monotonic() - begun:.1f} s.")
-    if code or any(not each.done for each in outcomes):
-        click.echo(f"To go on: pymachine fleet apply {found.fleet.file}", err=True)
-    if _cancelled(settings):
-        return 130
-    return code or (0 if all(each.done for each in outcomes) else 1)
-
-
-def _cancelled(settings: Settings) -> bool:
-    from machine.errors import PymachineError
-
-    try:
-        settings.cancellation.check()
-    except PymachineError:
-        return True
-    return False
-
-
-def _tell_not_begun(left: Mapping[str, list[str]]) -> None:
-    for why, names in left.items():
-        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-        click.echo(f"Not begun: {shown} ({why})", err=True)
-
-
-def _counted(outcomes: list[Outcome[Change]]) -> str:
-    done = sum(each.done for each in outcomes)
-    failed = sum(each.error is not None for each in outcomes)
-    skipped = len(outcomes) - done - failed
-    said = f"{done} of {len(outcomes)} done"
-    return said + (f", {failed} failed" if failed else "") + (f", {skipped} not begun" if skipped else "")
+    return told(found.fleet, outcomes, time.monotonic() - begun, settings)

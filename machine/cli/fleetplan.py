@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from machine.deadline import Cancellation
     from machine.fleet.changes import Plan
     from machine.fleet.model import Fleet
     from machine.fleet.survey import Survey
@@ -34,6 +36,18 @@ def survey_of(store: Store, directory: str, fleet: Fleet, *, look: bool) -> Surv
     from machine.store.config import read_config
 
     return survey(store, fleet, read_config(directory), look=look)
+
+
+def locked(
+    store: Store, fleet: Fleet, cancellation: Cancellation, *, wait: bool
+) -> contextlib.AbstractContextManager[None]:
+    """The lock of a fleet; whoever is waited for is named."""
+    from machine.fleet.lock import fleet_lock
+
+    def on_wait(holder: str) -> None:
+        click.echo(f"Waiting for another apply of the fleet {fleet.name}: {holder}.", err=True)
+
+    return fleet_lock(store.directory, fleet.name, cancellation, wait=wait, on_wait=on_wait)
 
 
 def show_plan(plan: Plan) -> None:

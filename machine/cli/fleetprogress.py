@@ -7,12 +7,13 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from machine.cli.progress import listed, named, plain, title
+from machine.errors import Cancelled
 from machine.model import Event
 from machine.operations.log import redacted
 
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
     from machine.fleet.changes import Change
+    from machine.fleet.model import Fleet
     from machine.fleet.schedule import Outcome
+    from machine.operations.operation import Settings
 
 _LINES = 8  # machines that are shown at work; of more it is said how many
+_NAMES = 5  # of machines that were not begun
 
 
 class FleetProgress:
@@ -101,3 +105,37 @@ class FleetProgress:
             yield line
         if len(running) > _LINES:
             yield Text(f"  and {len(running) - _LINES} more", style="dim")
+
+
+def told(fleet: Fleet, outcomes: Sequence[Outcome[Change]], seconds: float, settings: Settings) -> int:
+    """Say what came of it all: each failure with its log, what was not begun and why, and how to go on.
+
+    Returns:
+        The exit code: 0, or the worst of the errors'.
+    """
+    from machine.cli.failures import show_error
+
+    code = 0
+    for each in outcomes:
+        if each.error is not None:
+            code = max(code, show_error(each.error))
+    left: dict[str, list[str]] = {}
+    for each in outcomes:
+        if each.skipped:
+            left.setdefault(each.skipped, []).append(each.task.machine)
+    for why, names in left.items():
+        shown = ", ".join(names[:_NAMES]) + (f" and {len(names) - _NAMES} more" if len(names) > _NAMES else "")
+        click.echo(f"Not begun: {shown} ({why})", err=True)
+    done, failed, skipped = (
+        sum(each.done for each in outcomes),
+        sum(each.error is not None for each in outcomes),
+        sum(map(len, left.values())),
+    )
+    counts = f", {failed} failed" * bool(failed) + f", {skipped} not begun" * bool(skipped)
+    click.echo(f"{fleet.name}: {done} of {len(outcomes)} done{counts}, after {seconds:.1f} s.")
+    if done < len(outcomes):
+        context = click.get_current_context(silent=True)
+        verb = context.info_name if context is not None else "apply"
+        click.echo(f"To go on: pymachine fleet {verb} {fleet.file}", err=True)
+        code = code or 1
+    return Cancelled.exit_code if settings.cancellation.cancelled else code

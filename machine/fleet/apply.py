@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from machine.driver import Driver, declared_options, load_driver
@@ -186,7 +186,12 @@ class _Applying:
             relabel(self.store, machine, self._spec(change.machine, machine), self.settings)
         else:
             provision(
-                self.store, machine, driver, self.settings, spec=self._spec(change.machine, machine), after=self._after(change.machine)
+                self.store,
+                machine,
+                driver,
+                self.settings,
+                spec=self._spec(change.machine, machine),
+                after=self._after(change.machine),
             )
 
     def _create(self, change: Change) -> None:
@@ -237,17 +242,3 @@ class _Applying:
 def _says_secret(driver: Driver, one: Wanted) -> bool:
     """Whether the file says a secret of the driver: it is kept then, for no later command reads that file."""
     return any(each.info.secret and one.sources.get(each.name) == each.flag for each in declared_options(driver))
-
-
-def failures(outcomes: Iterable[Outcome[Change]]) -> list[PymachineError]:
-    """The errors, in the order of the plan."""
-    return [each.error for each in outcomes if each.error is not None]
-
-
-def not_begun(outcomes: Sequence[Outcome[Change]]) -> dict[str, list[str]]:
-    """The machines that were left as they were, by the reason."""
-    found: dict[str, list[str]] = {}
-    for each in outcomes:
-        if each.skipped:
-            found.setdefault(each.skipped, []).append(each.task.machine)
-    return found

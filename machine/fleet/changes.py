@@ -58,8 +58,8 @@ class Change:
 
     @property
     def destroys(self) -> bool:
-        """Whether an instance or what is on a host goes: this is asked for."""
-        return Verb.REMOVE in self.verbs
+        """Whether something goes that is there: this is asked for."""
+        return Verb.REMOVE in self.verbs and self.action is not Action.REPAIR
 
     def document(self) -> dict[str, Any]:
         """As JSON."""

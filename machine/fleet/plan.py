@@ -78,7 +78,7 @@ def _refuse_strangers(fleet: Fleet, there: Mapping[str, Machine]) -> None:
         raise NameTaken(
             strangers[0],
             cause="; ".join(strangers[1:]) or None,
-            hint="choose another name; or make it the fleet's: pymachine fleet import --adopt",
+            hint=f"choose another name; or make it the fleet's: pymachine fleet import --adopt {fleet.file}",
         )
 
 

@@ -168,7 +168,7 @@ class _Scheduler(Generic[T]):
         Returns:
             Seconds until an account's rate lets in the next; None: nothing waits for that.
         """
-        cancelled = self._cancelled()
+        cancelled = self._cancellation.cancelled
         soonest, over = float("inf"), -1
         while over != (over := sum(group.over for group in self._groups)):  # the end of one may be another's turn
             for group in self._groups:
@@ -282,13 +282,6 @@ class _Scheduler(Generic[T]):
             elif group.failures > group.work.limits.max_failures:
                 group.stopped = group.stopped or f"{group.failures} of the group {group.work.name} failed"
         self._ended(outcome)
-
-    def _cancelled(self) -> bool:
-        try:
-            self._cancellation.check()
-        except PymachineError:
-            return True
-        return False
 
 
 def _stages(work: Work[T], *, looks: bool) -> Iterator[tuple[list[T], bool, bool]]:

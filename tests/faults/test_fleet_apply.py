@@ -65,7 +65,8 @@ def test_labels_change_without_a_word_to_the_host(shop: Shop) -> None:
     assert "label tier: (nothing) → front" in said
     assert "Connecting" not in said
     shop.is_whole()
-    assert json.loads(shop.world.ok("inspect web-1")[0].out)
+    (row,) = shop.world.rows("SELECT spec FROM machines WHERE name = 'web-1'")
+    assert json.loads(row["spec"])["labels"] == {"tier": "front"}
 
 
 def test_another_size_stops_resizes_and_starts_and_another_region_replaces(shop: Shop) -> None:
