@@ -86,8 +86,6 @@ def test_every_file_of_a_command_is_a_command() -> None:
         "fleetfile",
         "fleetplan",
         "fleetprogress",
-        "fleetplan",
-        "fleetprogress",
         "lazy",
         "main",
         "making",
