@@ -14,6 +14,8 @@ import pytest
 from tests.aws.world import AwsWorld, clear, launched, left
 from tests.faults.sweep import ALL
 
+pytestmark = pytest.mark.timeout(1800 if ALL else 300)
+
 
 @dataclass(frozen=True)
 class Case:
