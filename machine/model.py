@@ -191,6 +191,11 @@ class Machine:
         return not given or (self.instance is not None and self.instance.access.user is not None)
 
     @property
+    def taken_over(self) -> bool:
+        """Whether another program made it: its engine is not ours to set, and nobody has vouched for its host key."""
+        return self.instance is not None and bool(self.instance.data.get("taken_over"))
+
+    @property
     def address(self) -> str | None:
         """Where the machine is; None while that is not known."""
         return self.instance.address if self.instance else None

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from machine.driver import Baked, Capabilities, Found, HostIdentity, Missing, NoNotes, Notes, Price, Recorder
 from machine.drivers.aws import (
+    adopted,
     baking,
     explanation,
     group,
@@ -30,7 +31,7 @@ from machine.drivers.aws.operator import operator_network
 from machine.drivers.aws.options import AwsOptions
 from machine.drivers.aws.request import resolve_request
 from machine.errors import DriverError
-from machine.model import Instance, Observation, Offering, Spec
+from machine.model import Instance, Observation, Offering, Spec, State
 
 
 @functools.cache
@@ -98,7 +99,7 @@ class AwsDriver:
             there = instances.by_id(self._account, [each.id for each in instances_])
             if any(each.id not in there for each in instances_):
                 self._account.verify(str(self._settings.get("id", "")))
-        return [self._observed(there.get(each.id), each) for each in instances_]
+            return [self._observed(there.get(each.id), each) for each in instances_]
 
     def prices(self, offerings: Sequence[Offering]) -> list[Price]:
         """On demand from the Price List, on the spot market what EC2 says it is now."""
@@ -106,7 +107,7 @@ class AwsDriver:
 
     def start(self, instance: Instance, record: Recorder) -> Instance:
         """Start it; without an Elastic IP it comes back at a new public address."""
-        found = self._described(instance.id)
+        found = self._described(instance.id, instance.data)
         if found["State"]["Name"] in ENDED:
             raise instances.not_there(instance.id)
         if found["State"]["Name"] == "stopping":
@@ -149,11 +150,11 @@ class AwsDriver:
 
     def resize(self, instance: Instance, options: AwsOptions, changed: Sequence[str], record: Recorder) -> None:
         """Another instance type, for a stopped instance."""
-        resizing.set_type(self._account, self._notes, self._described(instance.id), options, record)
+        resizing.set_type(self._account, self._notes, self._described(instance.id, instance.data), options, record)
 
     def bake(self, instance: Instance, name: str, token: str, record: Recorder) -> Baked:
         """An image of it, marked as finished once it is; see ``baking.py``."""
-        described = self._described(instance.id)
+        described = self._described(instance.id, instance.data)
         return baking.bake(self._account, instance, described, name, token, record, driver=self.name)
 
     def baked(self, store: str) -> list[Baked]:
@@ -166,6 +167,7 @@ class AwsDriver:
 
     def remove(self, id: str, data: Mapping[str, Any], record: Recorder) -> None:
         """The instance, its address and its group; returns when EC2 says that they are gone."""
+        self._verify(id, data)
         removal.remove(self._account, _watch(self._account), id, data, record, str(self._settings.get("id", "")))
 
     def find(self, store: str) -> list[Found]:
@@ -182,7 +184,7 @@ class AwsDriver:
             self._notes.put(key, None)
 
     def _stop(self, instance: Instance, record: Recorder, *, force: bool) -> None:
-        state = self._described(instance.id)["State"]["Name"]
+        state = self._described(instance.id, instance.data)["State"]["Name"]
         if state in ENDED:
             raise instances.not_there(instance.id)
         if state not in ("stopped", "stopping") or (force and state == "stopping"):
@@ -192,6 +194,11 @@ class AwsDriver:
         self._wait(instance.id, "stopped", record)
 
     def _observed(self, found: Mapping[str, Any] | None, instance: Instance) -> Observation:
+        if found is None:
+            try:
+                self._verify(instance.id, instance.data)
+            except DriverError as error:
+                return Observation(state=State.UNKNOWN, address=instance.address, detail=f"{error}: {error.cause}")
         said = instances.observed(found, private=_private(instance))
         billed = prices.offering(found, self._account.region) if found is not None else None
         return dataclasses.replace(said, offering=billed)
@@ -200,11 +207,18 @@ class AwsDriver:
         """What an instance is billed as, as the store keeps it."""
         return dataclasses.asdict(prices.offering(found, self._account.region))
 
-    def _described(self, id: str) -> dict[str, Any]:
+    def _verify(self, id: str, data: Mapping[str, Any]) -> None:
+        """Before an instance that is not listed is called gone, where nobody knows in which account it was made."""
+        if data.get("taken_over") and not self._settings.get("id"):
+            with self._account.errors(f"look at {id}"):
+                adopted.verify(self._account, id, data)
+
+    def _described(self, id: str, data: Mapping[str, Any]) -> dict[str, Any]:
         with self._account.errors(f"look at {id}"):
             found = instances.by_id(self._account, [id]).get(id)
             if found is None:
                 self._account.verify(str(self._settings.get("id", "")))
+                self._verify(id, data)
                 raise instances.not_there(id)
         return found
 

@@ -11,6 +11,7 @@ import os
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from machine.compat.foreign import (
     CONFIG,
@@ -21,6 +22,7 @@ from machine.compat.foreign import (
     machine_names,
     read_machines,
 )
+from machine.driver import driver_names
 from machine.errors import PymachineError, UsageError
 from machine.model import Access, Endpoint, Instance, Machine, Spec, valid_name
 from machine.operations import expiry
@@ -92,6 +94,10 @@ def _adopt_one(store: Store | None, old: OldMachine, *, in_place: bool, changed:
     engine, secrets = taken_out(old.engine)
     if secrets:
         notes = (*notes, f"the passwords in its engine's settings are kept in {ENGINE_SECRETS}, for you alone to read")
+    if old.continued is not None and old.continued.driver in driver_names():
+        notes = (*notes, *old.continued.notes)
+    else:
+        old = dataclasses.replace(old, continued=None)
     if not valid_name(old.name):
         return Adopted(name=old.name, what=what, problem="it has a name that no machine can have here")
     if store is None:
@@ -106,7 +112,8 @@ def _adopt_one(store: Store | None, old: OldMachine, *, in_place: bool, changed:
     try:
         if in_place:
             _put_aside(old.directory)
-        take_over(store, spec, instance, endpoint, {**_files(old), **as_file(secrets)})
+        account = old.continued.account if old.continued is not None else {}
+        take_over(store, spec, instance, endpoint, {**_files(old), **as_file(secrets)}, account=account)
         changed(old.name)
     except OSError as error:
         return Adopted(name=old.name, what=what, problem=f"{error.filename}: {error.strerror}")
@@ -117,11 +124,15 @@ def _adopt_one(store: Store | None, old: OldMachine, *, in_place: bool, changed:
 
 def translated(old: OldMachine) -> tuple[Spec, Instance, Endpoint | None]:
     """A machine of docker-machine's in our terms."""
-    if old.driver == "generic":
+    driver = old.continued.driver if old.continued is not None else old.driver
+    options: dict[str, Any]
+    if old.continued is not None:
+        options = dict(old.continued.options)
+    elif old.driver == "generic":
         options = {"ip_address": old.address, "ssh_user": old.ssh_user, "ssh_port": old.ssh_port}
     else:
         options = {"url": old.url} if old.url is not None else {}
-    spec = Spec(name=old.name, driver=old.driver, options=options, engine=old.engine, tls_san=old.tls_san)
+    spec = Spec(name=old.name, driver=driver, options=options, engine=old.engine, tls_san=old.tls_san)
     access = Access(
         host=old.ssh_host or old.address,
         port=old.ssh_port if old.ssh_host else None,
@@ -130,8 +141,8 @@ def translated(old: OldMachine) -> tuple[Spec, Instance, Endpoint | None]:
         machine_key_installed=False,
         identity_file=_KEY if old.ssh_key and old.ssh_host else None,
     )
-    data = {"taken_over": True, "port": old.port, **old.places}
-    instance = Instance(driver=old.driver, id=old.id, access=access, data=data)
+    data = {"taken_over": True, "port": old.port, **old.places, **(old.continued.data if old.continued else {})}
+    instance = Instance(driver=driver, id=old.id, access=access, data=data)
     if len(old.certificates) < 3:
         plain = Endpoint(url=old.url, route="plain") if old.url is not None else None
         return spec, instance, plain

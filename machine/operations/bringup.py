@@ -40,8 +40,8 @@ def bring_up(
         connection = connect_to_host(op, step, machine, driver.capabilities, patient=patient)
 
     with op.step("converge") as step:
-        ours = driver.capabilities.creates
         machine = store.machines.get(op.machine)
+        ours = driver.capabilities.creates and not machine.taken_over
         if op.kind in ("create", "provision", "regenerate-certs") and (warning := expiry.of_store(store.certs)):
             step.warn(warning)
         machine, trust = converge_host(op, step, machine, connection, ours=ours, take_port=take_port)

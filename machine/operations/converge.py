@@ -128,8 +128,7 @@ def _wanted_engine(op: Operation, machine: Machine) -> dict[str, Any]:
 
 def _may_set_engine(op: Operation, machine: Machine) -> bool:
     """Whether its settings are ours to make; where another program made the machine, it has made them, its own way."""
-    made_by_another = machine.instance is not None and machine.instance.data.get("taken_over")
-    return op.kind in ("create", "provision") and not made_by_another
+    return op.kind in ("create", "provision") and not machine.taken_over
 
 
 def certificate_names(machine: Machine) -> list[str]:

@@ -54,6 +54,32 @@ def await_endpoint(op: Operation, machine: Machine) -> None:
         step.summary = f"{endpoint.url}, docker {health.engine_version}"
 
 
+def follow_endpoint(op: Operation, before: Machine) -> None:
+    """Find an endpoint that is somebody else's again, after its host was started.
+
+    At a new address its certificate does not hold any more, and nobody here can make another one: that is said, and
+    the address recorded. The agent, which can, comes when somebody asks for it.
+
+    Args:
+        before: the machine as it was before that.
+
+    Raises:
+        EndpointUnverified: it does not answer at the address that it had.
+    """
+    now = op.store.machines.get(op.machine)
+    if now.address == before.address or before.endpoint is None or now.address is None:
+        await_endpoint(op, now)
+        return
+    with op.step("endpoint") as step:
+        url = endpoint_url(now.address, before.endpoint.port)
+        op.store.journal.record_endpoint(op.entry, Endpoint(url=url, route=before.endpoint.route))
+        step.warn(
+            f"it has a new address, and its certificate is for {before.address}:"
+            f" one for {now.address} comes with pymachine provision {now.name}"
+        )
+        step.summary = url
+
+
 def _copy_certificates(op: Operation, given: GivenEndpoint) -> None:
     files = op.files
     for field, name, mode in _FILES:

@@ -95,7 +95,7 @@ def open_connection(
     """
     assert machine.instance is not None  # noqa: S101 - the caller looked
     access, pinned = machine.instance.access, pinned_of(store, machine)
-    if capabilities.inject_host_key and not pinned:
+    if capabilities.inject_host_key and not pinned and not machine.taken_over:
         raise HostKeyRejected(
             f"no host key of {machine.name} is recorded, and one that nobody vouches for is not believed",
             hint=f"remove the machine and create it again: pymachine rm {machine.name}",

@@ -11,7 +11,7 @@ from machine.errors import DriverError, NotRunning
 from machine.model import Instance, Machine, Spec, State
 from machine.operations.absent import AbsentDriver
 from machine.operations.bringup import After, bring_up
-from machine.operations.given import await_endpoint
+from machine.operations.given import await_endpoint, follow_endpoint
 from machine.operations.operation import Operation, Settings
 from machine.operations.reboot import reboot_host
 from machine.operations.respec import want
@@ -33,7 +33,10 @@ def start(store: Store, machine: Machine, driver: Driver, settings: Settings) ->
             started = driver.start(instance, step)
             store.journal.record_instance(op.entry, started)
             step.summary = started.address
-        bring_up(op, driver, patient=True)
+        if machine.endpoint is not None and machine.endpoint.given:
+            follow_endpoint(op, machine)
+        else:
+            bring_up(op, driver, patient=True)
         op.finish(State.RUNNING)
     return store.machines.get(machine.name)
 

@@ -79,8 +79,13 @@ class Journal:
         if rows:
             raise _taken(rows[0]["name"])
 
-    def record_taken_over(self, spec: Spec, instance: Instance, endpoint: Endpoint | None, *, state: State) -> None:
+    def record_taken_over(
+        self, spec: Spec, instance: Instance, endpoint: Endpoint | None, *, state: State, account: Mapping[str, Any]
+    ) -> None:
         """Record a machine that another program made, all that is known of it at once.
+
+        Args:
+            account: whom its driver asks about it; no secret.
 
         Raises:
             NameTaken: a machine of this name exists, ignoring case.
@@ -109,7 +114,12 @@ class Journal:
                 "UPDATE machines SET address = ?, url = ?, route = ?, port = ?, state = ?, state_at = ? WHERE id = ?",
                 (instance.address, url, route, endpoint.port if endpoint else None, state.value, now, machine),
             )
-            db.execute("UPDATE operations SET status = 'done', finished_at = ? WHERE id = ?", (now, entry.id))
+            whose = json.dumps(dict(account), sort_keys=True)
+            db.execute("UPDATE machines SET account = ? WHERE id = ?", (whose, machine))
+            db.execute(
+                "UPDATE operations SET status = 'done', finished_at = ?, account = ? WHERE id = ?",
+                (now, whose, entry.id),
+            )
 
     def begin(self, machine: Machine, kind: str, *, force: bool = False) -> Entry:
         """Open an operation on a machine that exists, or take up one of this kind that was not finished.

@@ -171,31 +171,30 @@ def test_an_address_that_its_driver_asked_for_each_time_is_in_the_certificate(
     assert taken(tmp_path).address == "203.0.113.5"
 
 
-CLOUD = {"InstanceId": "i-0abc", "Region": "eu-west-1", "AccessKey": "AKIACANARY", "SecretKey": "canary-2711",
-         "SessionToken": "canary-2711"}  # fmt: skip
+CLOUD = {"DropletID": "4711", "Region": "ams3", "AccessToken": "canary-2711", "SessionToken": "canary-2711"}
 
 
 def test_a_cloud_s_machine_can_be_used_and_its_credentials_stay_behind(tmp_path: Path, old: OldStore, say: Say) -> None:
-    old.machine("web", version_3("amazonec2", SSHUser="ubuntu", **CLOUD))
+    old.machine("web", version_3("digitalocean", SSHUser="ubuntu", **CLOUD))
     code, out, _ = say("import", "--from-docker-machine", str(old.directory))
     assert code == 0
-    assert "not copied, for they are the provider's credentials: AccessKey, SecretKey, SessionToken" in out
+    assert "not copied, for they are the provider's credentials: AccessToken, SessionToken" in out
     machine = taken(tmp_path)
-    assert (machine.spec.driver, machine.instance.id) == ("amazonec2", "i-0abc")
-    assert machine.instance.data["Region"] == "eu-west-1"
+    assert (machine.spec.driver, machine.instance.id) == ("digitalocean", "4711")
+    assert machine.instance.data["Region"] == "ams3"
     assert machine.instance.access.user == "ubuntu"
     kept = b"".join(path.read_bytes() for path in (tmp_path / "store").rglob("*") if path.is_file())
     assert b"canary" not in kept.lower()
     for words in (["stop", "web"], ["start", "web"], ["kill", "web"], ["rm", "-y", "web"]):
         code, _, err = say(*words)
         assert code == 1
-        assert "the driver amazonec2 is not available in this version" in err
+        assert "the driver digitalocean is not available in this version" in err
     assert say("status", "--recorded", "web")[:2] == (0, "Unknown\n")
     assert say("env", "--shell", "sh", "web")[0] == 0
     code, _, err = say("rm", "-f", "web")
     assert code == 1
     assert say("ls", "-q")[1] == ""
-    assert "i-0abc" in say("gc", "--dry-run")[1] + say("gc", "--dry-run")[2]
+    assert "4711" in say("gc", "--dry-run")[1] + say("gc", "--dry-run")[2]
 
 
 def test_a_virtualbox_machine_is_reached_at_its_forwarded_port(tmp_path: Path, old: OldStore, say: Say) -> None:
