@@ -115,7 +115,7 @@ def _change(wanted: WantedMachine, machine: Machine, seen: Seen | None, specs: S
         said = f": {seen.trouble}" if seen is not None and seen.trouble else ""
         return change(Action.REPAIR, again, f"it is {'gone' if state is State.GONE else 'preempted'}{said}")
     start = state is State.STOPPED or (unfinished in _LEFT_ANYHOW and capabilities.stop)
-    in_place = _in_place(wanted, machine, seen, found, unfinished, start=start)
+    in_place = _in_place(wanted, machine, seen, found, unfinished, start=start, has_host=capabilities.host)
     resize = {name: spec.options.get(name) for name in found.resize}
     return dataclasses.replace(in_place, resize=resize) if resize else in_place
 
@@ -128,10 +128,11 @@ def _in_place(
     unfinished: str,
     *,
     start: bool,
+    has_host: bool,
 ) -> Change:
     """What can be done about a machine that is there."""
     work = work_left(wanted, machine.applied, machine.instance.id if machine.instance else None)
-    broken = _broken(seen, unfinished)
+    broken = _broken(seen, unfinished) if has_host else ""  # what is somebody else's, nobody here can mend
     verbs: list[Verb] = []
     if found.resize:
         verbs += [Verb.STOP, Verb.RESIZE, Verb.START]  # stopped already is success

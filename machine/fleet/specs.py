@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from machine.driver import Capabilities, Driver, load_driver
-from machine.errors import PymachineError
+from machine.errors import PymachineError, UsageError
 from machine.fleet.model import Fleet, WantedMachine
 from machine.operations.wanted import Wanted, wanted
 from machine.store.config import Config
@@ -42,6 +42,7 @@ def specs_of(
             if machine.driver not in drivers:
                 drivers[machine.driver] = load(machine.driver)
             key = _key(machine)
+            _refuse_without_host(machine, drivers[machine.driver])
             if key not in alike:
                 alike[key] = _resolved(machine, drivers[machine.driver], config, environ)
         except PymachineError as error:
@@ -55,6 +56,14 @@ def specs_of(
         )
         found[machine.name] = dataclasses.replace(one, spec=spec)
     return Specs(wanted=found, capabilities={name: each.capabilities for name, each in drivers.items()})
+
+
+def _refuse_without_host(machine: WantedMachine, driver: Driver) -> None:
+    if (machine.files or machine.commands) and not driver.capabilities.host:
+        raise UsageError(
+            f"{machine.name} has files or commands, and the driver {driver.name} has no host for them",
+            hint="leave them out of its group",
+        )
 
 
 def _key(machine: WantedMachine) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from machine.errors import NameTaken
+from machine.errors import NameTaken, UsageError
 from machine.fleet.changes import Action, Verb
 from machine.fleet.model import Position
 from machine.model import State
@@ -213,6 +213,20 @@ def test_a_machine_that_runs_and_does_not_answer_is_brought_up_once_more() -> No
     machine = made(shop)
     found = only(plan(shop, machine, looked=seen(machine, State.RUNNING, trouble="unreachable: refuses connections")))
     assert (found.action, found.verbs) == (Action.REPAIR, (Verb.PROVISION,))
+
+
+def test_an_endpoint_that_is_somebody_elses_and_does_not_answer_is_left_to_them() -> None:
+    shop = fleet(wanted(driver="none", options={"url": "tcp://192.0.2.7:2375"}))
+    machine = made(shop)
+    found = only(plan(shop, machine, looked=seen(machine, State.UNKNOWN, trouble="unreachable: refuses connections")))
+    assert found.action is Action.NONE
+
+
+def test_files_and_commands_are_refused_where_there_is_no_host_for_them() -> None:
+    url = {"url": "tcp://192.0.2.7:2375"}
+    for more in ({"files": (FILE,)}, {"commands": (COMMAND,)}):
+        with pytest.raises(UsageError, match=r"shop\.yaml:3:1: web-1 has files or commands"):
+            specs(fleet(wanted(driver="none", options=url, at=Position("shop.yaml", 3, 1), **more)))
 
 
 @pytest.mark.parametrize("how", [{"timed_out": True}, {"recorded": True}, {"driven": False}])
