@@ -176,7 +176,8 @@ class Machine:
     port: int | None = None  # of the endpoint, on the host
     error: str | None = None  # one line: why the last operation failed
     account: Mapping[str, Any] = field(default_factory=dict)  # whom its driver asks about it; no secret
-    # What a fleet has done on the host beyond our own: {"files": {target: digest}, "commands": {text: digest}}.
+    # What a fleet has done on the host beyond our own, see `machine.fleet.workleft`: {"instance": id, "files": {target:
+    # "digest mode owner"}, "commands": {digest of the text: that of the files it was run with}}.
     applied: Mapping[str, Any] = field(default_factory=dict)
 
     @property
