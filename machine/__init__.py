@@ -8,6 +8,7 @@ TYPE_CHECKING = False  # typing's own would import typing
 if TYPE_CHECKING:
     from machine import errors
     from machine.api.client import Client
+    from machine.api.fleets import FleetFile
     from machine.api.hosts import Ssh
     from machine.api.looking import DockerConfig
     from machine.api.outcome import Outcome, Outcomes
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 else:
     _FROM = {
         "Client": "api.client",
+        "FleetFile": "api.fleets",
         "Ssh": "api.hosts",
         "DockerConfig": "api.looking",
         "Outcome": "api.outcome",
@@ -57,6 +59,7 @@ __all__ = [
     "EngineChange",
     "EngineSpec",
     "Event",
+    "FleetFile",
     "Machine",
     "Outcome",
     "Outcomes",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
@@ -314,6 +313,8 @@ class Changing(Opened):
             DriverError: the driver has no say in that.
             NotRunning: it has no instance yet.
         """
+        import ipaddress
+
         from machine.operations.allow import allow
 
         for network in networks:

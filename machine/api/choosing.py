@@ -32,7 +32,8 @@ def one(store: Store, said: str | Machine) -> Machine:
     """
     if isinstance(said, Machine):
         found = store.machines.find(said.name)
-        if found is None or found.id != said.id:
+        # The number may have been given again.
+        if found is None or (found.id, found.created_at) != (said.id, said.created_at):
             raise MachineNotFound(f'the machine "{said.name}" is gone', machine=said.name)
         return found
     if not isinstance(said, str):

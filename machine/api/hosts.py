@@ -116,7 +116,7 @@ class Hosts(Opened):
 
         machines = self._meant(names, fleet, group, labels)
         say = on_output or (lambda _machine, _text: None)
-        workers, settings = self._how.parallel, self._settings()
+        workers, settings = self._workers, self._settings()
         came = run(self._store, machines, command, settings, sudo=sudo, stdin=stdin, say=say, workers=workers)
         outcomes = outcomes_of(came)
         return outcomes[0].result if isinstance(names, str | Machine) else outcomes

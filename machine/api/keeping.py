@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -104,11 +105,12 @@ class Keeping(Opened):
 
         return drop(entry, load_driver)
 
-    def import_(self, source: str, *, dry_run: bool = False) -> Iterator[Adopted]:
+    def import_(self, source: str | None = None, *, dry_run: bool = False) -> Iterator[Adopted]:
         """Take over machines of docker-machine's, with their own certificates; hosts are not touched.
 
         Args:
-            source: its store, which is only read. (To make that directory ours, in place, is the command's alone.)
+            source: its store, which is only read; None: ``MACHINE_STORAGE_PATH``, else ``~/.docker/machine``. (To make
+                that directory ours, in place, is the command's alone.)
             dry_run: say what would be done, and change nothing.
 
         Returns:
@@ -119,5 +121,7 @@ class Keeping(Opened):
         """
         from machine.compat.adopt import adopt, check_source
 
+        home = os.path.join(os.path.expanduser("~"), ".docker", "machine")
+        source = os.path.abspath(os.path.expanduser(source or os.environ.get("MACHINE_STORAGE_PATH") or home))
         check_source(source, self.directory, in_place=False)
         return adopt(None if dry_run else self._store, source)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from machine.operations.log import log_to_stderr, redacted
+from machine.operations.log import RedactingFormatter, log_to_stderr, redacted
 
-__all__ = ["log_to_stderr", "redacted"]
+__all__ = ["RedactingFormatter", "log_to_stderr", "redacted"]

@@ -15,11 +15,11 @@ from machine.api.outcome import Outcome, Outcomes
 from machine.driver import Driver, HostIdentity, declared_options, driver_names, load_driver
 from machine.errors import Cancelled, PreCheckFailed, PymachineError, UsageError
 from machine.model import Event, Machine, Spec
-from machine.store.config import Config, read_config
 
 if TYPE_CHECKING:
     from machine.operations.createmany import Plan
     from machine.operations.explanation import Explanation
+    from machine.store.config import Config
 
 __all__ = ["ON_FAILURE", "Chosen", "Explanation", "Making", "Plan", "numbered"]
 
@@ -109,7 +109,7 @@ class Making(Opened):
         Raises:
             InvalidName, NameTaken, UsageError, UnknownDriver, PreCheckFailed: none was made.
         """
-        if not 1 <= count <= 1000:
+        if not (isinstance(count, int) and 1 <= count <= 1000):
             raise UsageError(f"{count!r} machines cannot be made", hint="1 to 1000")
         plans = [
             self.prepare(
@@ -208,7 +208,7 @@ class Making(Opened):
         if on_failure not in ON_FAILURE:
             raise UsageError(f"on_failure={on_failure!r} is not one of {', '.join(ON_FAILURE)}")
         timeout = float(self._config().values.get("timeout", TIMEOUT))
-        workers = self._how.parallel
+        workers = self._workers
         came = create_many(self._store, plans, self._settings(timeout=timeout), workers=workers)
         outcomes: Outcomes[Machine] = Outcomes()
         for plan, each in came:
@@ -297,6 +297,8 @@ class Making(Opened):
                 )
 
     def _config(self) -> Config:
+        from machine.store.config import read_config
+
         return read_config(self.directory)
 
     def _roll_back(self, plan: Plan, error: PymachineError) -> None:

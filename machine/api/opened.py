@@ -15,7 +15,6 @@ from machine.compat.foreign import refuse_docker_machines_own
 from machine.deadline import Cancellation
 from machine.errors import PymachineError, StoreError, UsageError
 from machine.model import Event, Machine
-from machine.operations.many import WORKERS, for_each
 from machine.store.location import store_directory
 from machine.store.store import Store
 
@@ -60,7 +59,7 @@ class How:
     ask_passphrase: AskPassphrase = _never
     cancellation: Cancellation = field(default_factory=Cancellation)
     timeout: float | None = None
-    parallel: int = WORKERS
+    parallel: int | None = None
 
 
 class _Open:
@@ -180,8 +179,10 @@ class Opened:
     ) -> T | Outcomes[T]:
         machines = self._meant(names, fleet, group, labels)
         if not isinstance(names, str | Machine):
+            from machine.operations.many import for_each
+
             anew = functools.partial(one, self._store)
-            return outcomes_of(for_each(machines, lambda each: action(anew(each)), workers=self._how.parallel))
+            return outcomes_of(for_each(machines, lambda each: action(anew(each)), workers=self._workers))
         try:
             return action(machines[0])
         except PymachineError as error:
@@ -203,6 +204,13 @@ class Opened:
         if self._open.store is None:
             raise StoreError("this client is closed", hint="open another one: machine.Client()")
         return self._open.store
+
+    @property
+    def _workers(self) -> int:
+        """How many machines are worked on at once."""
+        from machine.operations.many import WORKERS
+
+        return self._how.parallel or WORKERS
 
     def _settings(self, *, timeout: float = TIMEOUT) -> Settings:
         """What an operation is given.
@@ -253,9 +261,9 @@ def _changed(
     ask_passphrase: AskPassphrase | None,
     cancellation: Cancellation | None,
 ) -> How:
-    if timeout is not None and not timeout > 0:
+    if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
         raise UsageError(f"timeout={timeout!r} is no time to work in", hint="seconds, more than 0")
-    if parallel is not None and parallel < 1:
+    if parallel is not None and not (isinstance(parallel, int) and parallel > 0):
         raise UsageError(f"parallel={parallel!r} is nobody to work", hint="at least 1")
     return How(
         on_event=on_event or how.on_event,

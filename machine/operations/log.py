@@ -22,6 +22,9 @@ _KEPT_DAYS = 30
 _FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
 _TIME = "%Y-%m-%d %H:%M:%S"
 _LOGGER = logging.getLogger("machine")
+# To the handlers of this logger only: the root's would show every line, and what no formatter of ours has redacted.
+_LOGGER.propagate = False
+_LOGGER.addHandler(logging.NullHandler())  # or Python prints warnings that nobody takes
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _USER_INFO = re.compile(r"(?<=://)[^/\s'\"?#]+@")
 

@@ -234,14 +234,15 @@ class Operation:
                 go_on += f"; to clean up: pymachine rm {self.machine}"
             error.hint = f"{error.hint}\n         {go_on}" if error.hint else go_on
         text = redacted(str(error) or type(error).__name__)
+        event = self._event(self._current, "failed", text) if self._current is not None else None
         # The error itself must reach the operator, also when the store's disk is full.
         with contextlib.suppress(PymachineError):
-            if self._current is not None:
-                event = self._event(self._current, "failed", text)
+            if self._current is not None and event is not None:
                 self.store.journal.step(self.entry, self._current.name, "failed", event)
-                self._emit(event)
             state = State.ERROR if self.kind == "create" else None
             self.store.journal.finish(self.entry, state=state, error=f"{step or self.kind}: {text}")
+        if event is not None:  # last: what listens is a program's own, and may be what fails
+            self._emit(event)
 
     def _emit(self, event: Event) -> None:
         _log.info("%s %s (%.3f s) %s", event.step, event.status, event.elapsed, event.text)
