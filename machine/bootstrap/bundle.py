@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,9 +36,17 @@ class AgentBundle:
     version: str
 
 
-@functools.cache
+_one_builds = threading.Lock()  # a cache alone would let each of many threads build it, before the first has
+
+
 def agent_bundle() -> AgentBundle:
     """Build it, once per process."""
+    with _one_builds:
+        return _built()
+
+
+@functools.cache
+def _built() -> AgentBundle:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for name, content in sorted(_files()):

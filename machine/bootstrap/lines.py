@@ -78,6 +78,8 @@ class HostLines:
 
 def clean(text: str, limit: int = MAX_TEXT) -> str:
     """One line, printable, at most ``limit`` characters."""
+    if len(text) <= limit and text.isprintable() and "  " not in text and text == text.strip():
+        return text  # as nearly all are, and a host says a hundred of them
     shown = "".join(character if character.isprintable() else " " for character in text[: 4 * limit])
     shown = " ".join(shown.split())
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import threading
 from collections.abc import Mapping
 from importlib import resources
 
@@ -24,9 +25,17 @@ _FIRST_STAGE = (
 )
 
 
-@functools.cache
+_one_renders = threading.Lock()  # or each of many threads does, before the first has
+
+
 def stub(search_path: str = SEARCH_PATH, pythons: tuple[str, ...] = PYTHONS) -> bytes:
     """The shell script that finds a Python, or installs one."""
+    with _one_renders:
+        return _rendered(search_path, pythons)
+
+
+@functools.cache
+def _rendered(search_path: str, pythons: tuple[str, ...]) -> bytes:
     text = render(
         "agent/stub.sh",
         search_path=search_path,
