@@ -19,6 +19,7 @@ from machine.errors import PymachineError
 from machine.store.files import Files
 
 _KEPT_DAYS = 30
+_LOOK_EVERY_SECONDS = 3600
 _FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
 _TIME = "%Y-%m-%d %H:%M:%S"
 _LOGGER = logging.getLogger("machine")
@@ -59,6 +60,32 @@ class RedactingFormatter(logging.Formatter):
         return redacted(super().format(record))
 
 
+class _Sorter(logging.Handler):
+    """Gives each record to the one handler that wants it: offered to all of them, a fleet's would cost the square."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._handlers: dict[int, logging.Handler] = {}
+
+    def add(self, operation: object, handler: logging.Handler) -> None:
+        """What is said in the context of an operation goes to this handler from now on."""
+        self._handlers[id(operation)] = handler
+        _LOGGER.addHandler(self)  # once, however often
+
+    def remove(self, operation: object) -> None:
+        """It has ended."""
+        self._handlers.pop(id(operation), None)
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Without a lock of its own: operations do not wait for each other."""
+        handler = self._handlers.get(id(current.get()))
+        return handler is not None and bool(handler.handle(record))
+
+
+_sorter = _Sorter()
+_looked_for_old: dict[str, float] = {}  # a directory, and when it is looked at again
+
+
 @contextmanager
 def log_file(logs: Files, name: str, operation: object) -> Iterator[str]:
     """Log into a file of its own what is said in this context; yields its path, or "" where there can be none.
@@ -75,14 +102,13 @@ def log_file(logs: Files, name: str, operation: object) -> Iterator[str]:
     except (OSError, PymachineError):
         handler, path = logging.NullHandler(), ""
     handler.setFormatter(RedactingFormatter())
-    handler.addFilter(lambda _record: current.get() is operation)
     handler.handleError = lambda record: None  # type: ignore[method-assign]
     _LOGGER.setLevel(logging.DEBUG)
-    _LOGGER.addHandler(handler)
+    _sorter.add(operation, handler)
     try:
         yield path
     finally:
-        _LOGGER.removeHandler(handler)
+        _sorter.remove(operation)
         with contextlib.suppress(OSError):  # a full disk: the last lines do not get into it
             handler.close()
         current.reset(token)
@@ -97,6 +123,10 @@ def log_to_stderr() -> None:
 
 
 def _drop_old(logs: Files) -> None:
+    """Now and then: each of a thousand operations would look at the files of all of them."""
+    if time.monotonic() < _looked_for_old.get(logs.directory, 0.0):
+        return
+    _looked_for_old[logs.directory] = time.monotonic() + _LOOK_EVERY_SECONDS
     oldest = time.time() - _KEPT_DAYS * 86400
     try:
         for entry in os.scandir(logs.directory):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import threading
 from pathlib import Path
 
@@ -70,3 +72,25 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with log_file(Files(str(tmp_path / "file" / "logs")), "one.log", object()):
         LOGGER.info("goes nowhere")
+
+
+def test_a_record_is_offered_to_no_more_logs_with_more_of_them_open(tmp_path: Path) -> None:
+    """A fleet has fifty of them open at a time, and each record is looked at by every handler."""
+    logs, handlers = Files(str(tmp_path / "logs")), logging.getLogger("machine").handlers
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(log_file(logs, "0.log", object()))
+        before = len(handlers)
+        for number in range(1, 50):
+            stack.enter_context(log_file(logs, f"{number}.log", object()))
+        assert len(handlers) == before
+        LOGGER.info("once")
+    assert [each.name for each in (tmp_path / "logs").iterdir() if each.stat().st_size] == ["49.log"]
+
+
+def test_old_logs_go(tmp_path: Path) -> None:
+    logs = Files(str(tmp_path / "logs"))
+    logs.touch("old.log")
+    os.utime(logs.path("old.log"), (1, 1))
+    with log_file(logs, "new.log", object()):
+        pass
+    assert logs.names() == ["new.log"]
