@@ -14,9 +14,11 @@ import subprocess
 from dataclasses import dataclass
 
 from machine.errors import HostUnreachable
+from machine.ssh.alike import Alike
 
 _SSH_SECONDS = 10
 _OTHER_DEFAULT = "Include ~/.ssh/config\nInclude /etc/ssh/ssh_config\nMatch all\n  User root\n"
+_alike = Alike()
 _KNOWN_HOSTS = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
 
 
@@ -54,7 +56,11 @@ def resolve(host: str, *, port: int | None, user: str | None) -> SSHConfig:
     Raises:
         HostUnreachable: the operator's ssh configuration has an error.
     """
-    settings = _from_ssh(host, port, user) if shutil.which("ssh") else _from_paramiko(host)
+    ssh = shutil.which("ssh")
+    if ssh:
+        settings = _alike.settings(host, (ssh, port, user), lambda each: _from_ssh(each, port, user))
+    else:
+        settings = _from_paramiko(host)
     user = user or _configured_user(host, settings)
     files = " ".join((*settings.get("userknownhostsfile", ()), *settings.get("globalknownhostsfile", ()))).split()
     config = SSHConfig(
@@ -72,8 +78,11 @@ def resolve(host: str, *, port: int | None, user: str | None) -> SSHConfig:
     return dataclasses.replace(config, identity_files=tuple(identity_files))
 
 
-def _from_ssh(host: str, port: int | None, user: str | None, config: str | None = None) -> dict[str, list[str]]:
-    command = ["ssh", "-G"]
+def _from_ssh(
+    host: str, port: int | None, user: str | None, config: str | None = None
+) -> tuple[dict[str, list[str]], str]:
+    """What ``ssh -G`` prints, and what it says on its way: which files it reads."""
+    command = ["ssh", "-G", "-v"]
     command += ["-p", str(port)] if port else []
     command += ["-l", user] if user else []
     command += ["-F", "/dev/stdin"] if config is not None else []
@@ -94,7 +103,7 @@ def _from_ssh(host: str, port: int | None, user: str | None, config: str | None 
     for line in done.stdout.splitlines():
         key, _, value = line.partition(" ")
         settings.setdefault(key.lower(), []).append(value)
-    return settings
+    return settings, done.stderr
 
 
 def _from_paramiko(host: str) -> dict[str, list[str]]:
@@ -121,7 +130,7 @@ def _configured_user(host: str, settings: dict[str, list[str]]) -> str:
     if user != getpass.getuser() or user == "root" or os.name == "nt" or not shutil.which("ssh"):
         return user
     # Configured, or only the local user's name? Asked again with another default, the answer tells.
-    again = _from_ssh(host, None, None, _OTHER_DEFAULT)
+    again, _ = _from_ssh(host, None, None, _OTHER_DEFAULT)
     return _first(again, "user") or user
 
 
