@@ -11,6 +11,7 @@ from machine.ssh.connection import Connection, OpenStream, connect
 from machine.ssh.credentials import AskPassphrase, Credentials, operator_credentials
 from machine.ssh.hostkeys import HostKeyPolicy, known_hosts_name
 from machine.ssh.proxycommand import ProxyCommand
+from machine.ssh.turns import turn
 
 _MOST_BASTIONS = 8  # a configuration whose jumps jump to themselves ends here
 
@@ -117,16 +118,18 @@ def _bastion(config: SSHConfig, deadline: Deadline, ask: AskPassphrase, left: in
                 known_hosts_files=hop.known_hosts_files,
                 known_hosts_name=hop.host_key_alias or known_hosts_name(hop.hostname, hop.port),
             )
-            connection = connect(
-                hop.hostname,
-                hop.port,
-                hop.user,
-                policy=policy,
-                credentials=_operator(hop, None, ask),
-                deadline=deadline,
-                open_stream=_stream(hop, below),
-                bastion=below,
-            )
+            credentials = _operator(hop, None, ask)
+            with turn(hop.hostname, hop.port, deadline):
+                connection = connect(
+                    hop.hostname,
+                    hop.port,
+                    hop.user,
+                    policy=policy,
+                    credentials=credentials,
+                    deadline=deadline,
+                    open_stream=_stream(hop, below),
+                    bastion=below,
+                )
     except BaseException:
         if connection is not None:
             connection.close()
