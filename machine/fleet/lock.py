@@ -7,7 +7,6 @@ it for whom. Operations on single machines have leases of their own and ask nobo
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import getpass
 import json
 import os
@@ -67,6 +66,8 @@ def fleet_lock(
 
 
 def _taken(descriptor: int) -> bool:
+    import fcntl  # only Unix has it, and this module is imported everywhere
+
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
