@@ -189,3 +189,9 @@ class NotRunning(PymachineError):
     """The machine is recorded as stopped, and what was asked needs it running."""
 
     slug = "not-running"
+
+
+class NotBegun(PymachineError):
+    """Of many machines this one's turn did not come: the message says for what."""
+
+    slug = "not-begun"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from machine.api.opened import Opened
+from machine.api.choosing import Labels, Names, chosen
+from machine.api.opened import Opened, outcomes_of
 from machine.api.outcome import Outcome, Outcomes
-from machine.errors import PymachineError, UsageError
+from machine.errors import MachineNotFound, NotBegun, PymachineError, UsageError
 
 if TYPE_CHECKING:
     from machine.fleet import schedule
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from machine.fleet.model import Fleet
     from machine.fleet.status import Standing
     from machine.fleet.survey import Survey
+    from machine.model import Machine
+
+OnEnd: TypeAlias = "Callable[[schedule.Outcome[Change]], None]"
+"""Called as the work on each machine ends, from many threads; once more where a look at it changes that."""
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -27,7 +32,7 @@ class Fleets(Opened):
 
     def fleet(
         self,
-        file: str | os.PathLike[str] = "fleet.yaml",
+        file: str | os.PathLike[str] | Fleet = "fleet.yaml",
         *,
         variables: Mapping[str, str] = _NOTHING,
         environ: Mapping[str, str] = os.environ,
@@ -35,6 +40,7 @@ class Fleets(Opened):
         """Read a fleet's file, with all it includes, and check it; nobody is asked, and nothing is changed.
 
         Args:
+            file: its path; or what `machine.fleet.document.load_fleet` made of it.
             variables: values of the file's variables; those that it takes from the environment are in ``environ``.
 
         Raises:
@@ -42,8 +48,39 @@ class Fleets(Opened):
             PreCheckFailed: a driver that it names cannot be loaded.
         """
         from machine.fleet.document import load_fleet
+        from machine.fleet.model import Fleet
 
-        return FleetFile(self, load_fleet(os.fspath(file), environ, variables))
+        read = file if isinstance(file, Fleet) else load_fleet(os.fspath(file), environ, variables)
+        return FleetFile(self, read)
+
+    def fleet_import(
+        self,
+        name: str,
+        names: Names | None = None,
+        *,
+        fleet: str | None = None,
+        group: str | None = None,
+        labels: Labels | None = None,
+    ) -> str:
+        """The text of a fleet's file that says what is there already; `FleetFile.adopt` lets the fleet have it.
+
+        Args:
+            name: what the fleet is called.
+            The others: which machines; nothing said: all that no fleet has.
+
+        Raises:
+            MachineNotFound: there is none.
+        """
+        from machine.fleet.importing import as_yaml, fleet_document
+        from machine.operations.absent import driver_or_stand_in
+
+        found = chosen(self._store, names, fleet, group, labels, all_by_default=True)
+        if names is None and not (fleet or group or labels):
+            found = [machine for machine in found if not machine.spec.fleet]
+            if not found:
+                hint = "see them all: pymachine ls -o wide"
+                raise MachineNotFound("there is no machine that no fleet has", hint=hint)
+        return as_yaml(fleet_document(name, found, driver_or_stand_in))
 
 
 class FleetFile:
@@ -75,23 +112,33 @@ class FleetFile:
         Raises:
             UsageError, NameTaken: there can be no plan.
         """
-        return self._survey(look=not recorded).plan
+        return self.survey(recorded=recorded).plan
 
     def apply(
-        self, plan: Plan | None = None, *, max_failures: int | None = None, wait: bool = True
+        self,
+        plan: Plan | None = None,
+        *,
+        agree: Callable[[Plan], bool] | None = None,
+        max_failures: int | None = None,
+        wait: bool = True,
+        on_wait: Callable[[str], None] | None = None,
+        on_end: OnEnd | None = None,
     ) -> Outcomes[Change]:
-        """Make the machines as the file says. Nobody is asked: what the plan removes and replaces is gone.
+        """Make the machines as the file says. Unless ``agree`` asks, what is to be removed or replaced is gone.
 
         What was cut off goes on when it is repeated; what is as wanted is left alone, and what the file did not make is
         never touched.
 
         Args:
             plan: do just that, or nothing where it is not the plan any more.
+            agree: called with the plan as it is now, before anything is done; False: nothing is.
             max_failures: begin nothing more of a group in which more than so many failed; None: as the file says.
             wait: for another apply of the same fleet.
+            on_wait: called once with who is waited for.
+            on_end: called as the work on each machine ends.
 
         Returns:
-            What came of each change; of one that was not begun the error says why.
+            What came of each change; `NotBegun` of one that was not begun.
 
         Raises:
             UsageError: the plan is stale.
@@ -102,22 +149,40 @@ class FleetFile:
         from machine.fleet.lock import fleet_lock
 
         opened = self._opened
-        with fleet_lock(opened.directory, self.name, opened.cancellation, wait=wait):
-            found = self._survey(look=True)
+        with fleet_lock(opened.directory, self.name, opened.cancellation, wait=wait, on_wait=on_wait or _nothing):
+            found = self.survey()
             if plan is not None and plan.digest != found.plan.digest:
                 raise UsageError(
                     f"the plan of {self.name} is stale",
                     cause="the file, the machines, or what was seen of them is not what it was made from",
                     hint="make another, and look at it",
                 )
-            settings, parallel = opened._settings(), opened._how.parallel
-            return _outcomes(apply(opened._store, found, settings, parallel=parallel, max_failures=max_failures))
+            if agree is not None and not agree(found.plan):
+                return Outcomes()
+            came = apply(
+                opened._store,
+                found,
+                opened._settings(),
+                parallel=opened._how.parallel,
+                max_failures=max_failures,
+                ended=on_end or _nothing,
+            )
+            return _outcomes(came)
 
-    def destroy(self, *, wait: bool = True) -> Outcomes[Change]:
-        """Remove all machines that the fleet has made. Nobody is asked.
+    def destroy(
+        self,
+        *,
+        agree: Callable[[list[Machine]], bool] | None = None,
+        wait: bool = True,
+        on_wait: Callable[[str], None] | None = None,
+        on_end: OnEnd | None = None,
+    ) -> Outcomes[Change]:
+        """Remove all machines that the fleet has made. Unless ``agree`` asks, nobody is asked.
 
         Args:
+            agree: called with the machines, before anything is done; False: nothing is.
             wait: for an apply of the same fleet.
+            on_wait, on_end: as `apply`.
 
         Raises:
             OperationInProgress: an apply is at it, and is not waited for.
@@ -126,10 +191,25 @@ class FleetFile:
         from machine.fleet.lock import fleet_lock
 
         opened = self._opened
-        with fleet_lock(opened.directory, self.name, opened.cancellation, wait=wait):
+        with fleet_lock(opened.directory, self.name, opened.cancellation, wait=wait, on_wait=on_wait or _nothing):
             machines = owned(opened._store, self.name)
-            settings, parallel = opened._settings(), opened._how.parallel
-            return _outcomes(destroy(opened._store, self.wanted, machines, settings, parallel=parallel))
+            if agree is not None and not agree(machines):
+                return Outcomes()
+            settings, parallel, ended = opened._settings(), opened._how.parallel, on_end or _nothing
+            return _outcomes(destroy(opened._store, self.wanted, machines, settings, parallel=parallel, ended=ended))
+
+    def adopt(self) -> Outcomes[Machine]:
+        """Let the fleet have the machines of its names that are nobody's: from then on it may change and remove them.
+
+        Nothing on the machines changes.
+
+        Raises:
+            NameTaken: one of them is another fleet's; none was adopted.
+            MachineNotFound: there is none to adopt.
+        """
+        from machine.fleet.adopt import adopt
+
+        return outcomes_of(adopt(self._opened._store, self.wanted, self._opened._settings()))
 
     def status(self, *, recorded: bool = False) -> list[Standing]:
         """Each machine as it is wanted, recorded and seen.
@@ -139,7 +219,7 @@ class FleetFile:
         """
         from machine.fleet.status import standings
 
-        return standings(self._survey(look=not recorded))
+        return standings(self.survey(recorded=recorded))
 
     def diff(self) -> Outcomes[Drift]:
         """What has changed at providers and on hosts since the last apply: only machines that are not as they were
@@ -147,7 +227,7 @@ class FleetFile:
         """
         from machine.fleet.drift import drift
 
-        came = drift(self._opened._store, self._survey(look=True), self._opened._settings(timeout=30.0))
+        came = drift(self._opened._store, self.survey(), self._opened._settings(timeout=30.0))
         return Outcomes(
             Outcome(name, error=each) if isinstance(each, PymachineError) else Outcome(name, value=each)
             for name, each in came
@@ -173,11 +253,16 @@ class FleetFile:
             return as_mermaid(groups)
         raise UsageError(f"{form!r} is not one of svg, dot, mermaid")
 
-    def _survey(self, *, look: bool) -> Survey:
+    def survey(self, *, recorded: bool = False) -> Survey:
+        """A plan, with the fleet, the machines and what was seen of them that it was made from; as `plan`."""
         from machine.fleet.survey import survey
         from machine.store.config import read_config
 
-        return survey(self._opened._store, self.wanted, read_config(self._opened.directory), look=look)
+        return survey(self._opened._store, self.wanted, read_config(self._opened.directory), look=not recorded)
+
+
+def _nothing(_said: object) -> None:
+    pass
 
 
 def _outcomes(came: list[schedule.Outcome[Change]]) -> Outcomes[Change]:
@@ -185,6 +270,6 @@ def _outcomes(came: list[schedule.Outcome[Change]]) -> Outcomes[Change]:
     for each in came:
         name, error = each.task.machine, each.error
         if each.skipped:
-            error = PymachineError(f"not begun: {each.skipped}", machine=name)
+            error = NotBegun(each.skipped, machine=name)
         outcomes.append(Outcome(name, value=each.task if error is None else None, error=error))
     return outcomes

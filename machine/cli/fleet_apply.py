@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,8 @@ import click
 from machine.cli.fleetfile import fleet_file
 
 if TYPE_CHECKING:
-    from machine.fleet.survey import Survey
-    from machine.operations.operation import Settings
-    from machine.store.store import Store
+    from machine.fleet.changes import Plan
+    from machine.fleet.model import Fleet
 
 
 @click.command()
@@ -58,11 +57,11 @@ def command(
     One machine that fails is told and does not stop the others, as far as --max-failures allows. What was cut off goes
     on when it is repeated; what is as wanted is left alone.
     """
-    from machine.cli.context import ask_passphrase, cancelled_by_signals, consent_asker, opened_store
-    from machine.cli.fleetplan import locked, read_fleet, show_plan, survey_of
+    from machine.cli.context import cancelled_by_signals, consent_asker, opened_client
+    from machine.cli.fleetplan import read_fleet, show_plan, told_who
+    from machine.cli.fleetprogress import FleetProgress, told
     from machine.errors import UsageError
     from machine.fleet.savedplan import SUFFIX, check_not_stale, read_plan
-    from machine.operations.operation import Settings
 
     saved = read_plan(file) if file.endswith(SUFFIX) else None
     if saved is not None and (missing := sorted(set(saved.variables) - set(variables))):
@@ -71,31 +70,47 @@ def command(
             hint=f"say them again: {' '.join(f'--var {name}=…' for name in missing)}",
         )
     fleet = read_fleet(saved.file if saved is not None else file, variables)
-    with (
-        opened_store(directory) as store,
-        cancelled_by_signals() as cancellation,
-        locked(store, fleet, cancellation, wait=not no_wait),
-    ):
-        found = survey_of(store, directory, fleet, look=True)
+    code, begun, progress = 0, time.monotonic(), FleetProgress(0)
+
+    def agree(plan: Plan) -> bool:
+        nonlocal code, begun, progress
         if saved is not None:
-            check_not_stale(saved, found.plan, file)
-        show_plan(found.plan)
-        if not found.plan.pending:
-            return 0
-        if not agreed(found, yes=yes or saved is not None) or not agreed_here(found, yes=yes):
-            return 1
-        settings = Settings(
-            ask_passphrase=ask_passphrase,
+            check_not_stale(saved, plan, file)
+        show_plan(plan)
+        if not plan.pending:
+            return False
+        if not agreed(plan, yes=yes or saved is not None) or not agreed_here(fleet, plan, yes=yes):
+            code = 1
+            return False
+        begun, progress = time.monotonic(), FleetProgress(len(plan.pending))
+        drawing.enter_context(progress.shown())
+        return True
+
+    with opened_client(directory) as opened, cancelled_by_signals() as cancellation:
+        client = opened.using(
+            on_event=lambda event: progress.emit(event),
             ask_consent=consent_asker(yes),
             cancellation=cancellation,
             timeout=timeout,
+            parallel=parallel,
         )
-        return run(store, found, settings, parallel=parallel, max_failures=max_failures)
+        with contextlib.ExitStack() as drawing:
+            outcomes = client.fleet(fleet).apply(
+                agree=agree,
+                max_failures=max_failures,
+                wait=not no_wait,
+                on_wait=told_who(fleet),
+                on_end=lambda outcome: progress.ended(outcome),
+            )
+        if not outcomes:
+            return code
+        ends = [progress.ends[each.machine] for each in outcomes]
+        return told(fleet, ends, time.monotonic() - begun, stopped=cancellation.cancelled)
 
 
-def agreed(found: Survey, *, yes: bool) -> bool:
+def agreed(plan: Plan, *, yes: bool) -> bool:
     """Whether what goes may go: asked on a terminal, refused where there is none."""
-    going = [change.machine for change in found.plan.pending if change.destroys]
+    going = [change.machine for change in plan.pending if change.destroys]
     if not going or yes:
         return True
     several = f"{len(going)} machines" if len(going) > 1 else going[0]
@@ -106,13 +121,13 @@ def agreed(found: Survey, *, yes: bool) -> bool:
     return click.confirm(f"{several} will be removed or replaced, with all that is on them. Go on?", default=False)
 
 
-def agreed_here(found: Survey, *, yes: bool) -> bool:
+def agreed_here(fleet: Fleet, plan: Plan, *, yes: bool) -> bool:
     """Say what a local driver changes on this computer the first time, and ask on a terminal."""
     from machine.driver import load_driver
     from machine.fleet.changes import Verb
 
-    names = {machine.name: machine.driver for machine in found.fleet.machines()}
-    making = {names[change.machine] for change in found.plan.pending if Verb.CREATE in change.verbs}
+    names = {machine.name: machine.driver for machine in fleet.machines()}
+    making = {names[change.machine] for change in plan.pending if Verb.CREATE in change.verbs}
     lines: list[str] = []
     for name in sorted(making):
         driver: Any = load_driver(name)
@@ -124,27 +139,3 @@ def agreed_here(found: Survey, *, yes: bool) -> bool:
     for line in lines:
         click.echo(f"  - {line}")
     return yes or not (sys.stdin.isatty() and sys.stdout.isatty()) or click.confirm("Go on?", default=True)
-
-
-def run(
-    store: Store,
-    found: Survey,
-    settings: Settings,
-    *,
-    parallel: int | None = None,
-    max_failures: int | None = None,
-) -> int:
-    """Apply a plan, and show it.
-
-    Returns:
-        The exit code: 0, or the worst of the errors'.
-    """
-    from machine.cli.fleetprogress import FleetProgress, told
-    from machine.fleet.apply import apply
-
-    begun = time.monotonic()
-    progress = FleetProgress(len(found.plan.pending))
-    with progress.shown():
-        settings = dataclasses.replace(settings, emit=progress.emit)
-        outcomes = apply(store, found, settings, parallel=parallel, max_failures=max_failures, ended=progress.ended)
-    return told(found.fleet, outcomes, time.monotonic() - begun, settings)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from machine.cli.fleetfile import fleet_file
+
+if TYPE_CHECKING:
+    from machine.model import Machine
 
 
 @click.command()
@@ -20,31 +25,41 @@ def command(
     directory: str, file: str, variables: dict[str, str], yes: bool, parallel: int | None, no_wait: bool
 ) -> int:
     """Remove the machines that a fleet has made, those first that wait for others. Others are never touched."""
-    from machine.cli.context import ask_passphrase, cancelled_by_signals, opened_store
-    from machine.cli.fleetplan import locked, read_fleet
+    from machine.cli.context import cancelled_by_signals, opened_client
+    from machine.cli.fleetplan import read_fleet, told_who
     from machine.cli.fleetprogress import FleetProgress, told
-    from machine.fleet.destroy import destroy, owned
-    from machine.operations.operation import Settings
 
-    fleet = read_fleet(file, variables)
-    with (
-        opened_store(directory) as store,
-        cancelled_by_signals() as cancellation,
-        locked(store, fleet, cancellation, wait=not no_wait),
-    ):
-        machines = owned(store, fleet.name)
+    code, begun, progress = 0, time.monotonic(), FleetProgress(0)
+
+    def agree(machines: list[Machine]) -> bool:
+        nonlocal code, begun, progress
         if not machines:
             click.echo(f"{fleet.name}: there is nothing to remove.")
-            return 0
+            return False
         click.echo(f"About to remove {', '.join(machine.name for machine in machines)}")
         if not yes:
             if not (sys.stdin.isatty() and sys.stdout.isatty()):
                 click.echo("Error: there is nobody to ask\n  next:  to agree, say -y", err=True)
-                return 1
+                code = 1
+                return False
             if not click.confirm(f"Remove all {len(machines)}, with all that is on them?", default=False):
-                return 1
+                code = 1
+                return False
         begun, progress = time.monotonic(), FleetProgress(len(machines))
-        with progress.shown():
-            settings = Settings(emit=progress.emit, ask_passphrase=ask_passphrase, cancellation=cancellation)
-            outcomes = destroy(store, fleet, machines, settings, parallel=parallel, ended=progress.ended)
-        return told(fleet, outcomes, time.monotonic() - begun, settings)
+        drawing.enter_context(progress.shown())
+        return True
+
+    fleet = read_fleet(file, variables)
+    with opened_client(directory) as opened, cancelled_by_signals() as cancellation:
+        client = opened.using(on_event=lambda event: progress.emit(event), cancellation=cancellation, parallel=parallel)
+        with contextlib.ExitStack() as drawing:
+            outcomes = client.fleet(fleet).destroy(
+                agree=agree,
+                wait=not no_wait,
+                on_wait=told_who(fleet),
+                on_end=lambda outcome: progress.ended(outcome),
+            )
+        if not outcomes:
+            return code
+        ends = [progress.ends[each.machine] for each in outcomes]
+        return told(fleet, ends, time.monotonic() - begun, stopped=cancellation.cancelled)

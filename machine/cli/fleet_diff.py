@@ -23,20 +23,15 @@ def command(directory: str, file: str, variables: dict[str, str], output: str, t
     Looks at states, at the files that the fleet has put on the hosts, and at the engine's settings. Exits 0 when all is
     as it was left, 2 when something is not, 1 when a host could not be asked.
     """
-    from machine.cli.context import ask_passphrase, cancelled_by_signals, opened_store
+    from machine.cli.context import cancelled_by_signals, opened_client
     from machine.cli.failures import show_error
-    from machine.cli.fleetplan import read_fleet, survey_of
-    from machine.errors import PymachineError
-    from machine.fleet.drift import drift
-    from machine.operations.operation import Settings
+    from machine.cli.fleetplan import read_fleet
 
     fleet = read_fleet(file, variables)
-    with opened_store(directory) as store, cancelled_by_signals() as cancellation:
-        found = survey_of(store, directory, fleet, look=True)
-        settings = Settings(ask_passphrase=ask_passphrase, cancellation=cancellation, timeout=timeout)
-        outcomes = drift(store, found, settings)
-    failed = [outcome for _, outcome in outcomes if isinstance(outcome, PymachineError)]
-    drifted = {name: outcome.found for name, outcome in outcomes if not isinstance(outcome, PymachineError)}
+    with opened_client(directory) as client, cancelled_by_signals() as cancellation:
+        outcomes = client.using(cancellation=cancellation, timeout=timeout).fleet(fleet).diff()
+    failed = [outcome.error for outcome in outcomes if outcome.error is not None]
+    drifted = {outcome.machine: outcome.result.found for outcome in outcomes if outcome.ok}
     if output == "json":
         click.echo(json.dumps({name: list(lines) for name, lines in drifted.items()}, indent=2, ensure_ascii=False))
     else:

@@ -13,17 +13,10 @@ from machine.cli.fleetfile import fleet_file
 @click.pass_obj
 def command(directory: str, file: str, variables: dict[str, str], output: str) -> int:
     """Draw a fleet on stdout: `pymachine fleet graph >fleet.svg`. States are as recorded; nobody is asked."""
-    from machine.cli.context import opened_store
+    from machine.cli.context import opened_client
     from machine.cli.fleetplan import read_fleet
-    from machine.fleet.graph import as_dot, as_mermaid, as_svg, boxes
 
     fleet = read_fleet(file, variables)
-    with opened_store(directory) as store:
-        groups = boxes(fleet, store.machines.all())
-    if output == "svg":
-        click.echo(as_svg(fleet, groups), nl=False)
-    elif output == "dot":
-        click.echo(as_dot(fleet, groups), nl=False)
-    else:
-        click.echo(as_mermaid(groups), nl=False)
+    with opened_client(directory) as client:
+        click.echo(client.fleet(fleet).graph(output), nl=False)
     return 0

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from machine.model import Machine
-    from machine.store.store import Store
 
 
 @click.command()
@@ -26,53 +21,38 @@ def command(directory: str, file: str, name: str | None, patterns: tuple[str, ..
     Machines of one driver whose names begin alike are a group. With --adopt, FILE may exist: then nothing is written,
     and the machines that have its names are the fleet's from now on. Nothing on the machines changes.
     """
-    from machine.cli.context import cancelled_by_signals, opened_store
+    from machine.cli.context import cancelled_by_signals, opened_client
     from machine.cli.failures import show_error
     from machine.cli.fleetplan import read_fleet
-    from machine.errors import PymachineError, UsageError
-    from machine.fleet.adopt import adopt as adopt_machines
-    from machine.operations.operation import Settings
+    from machine.errors import UsageError
 
     there = os.path.exists(file)
     if there and not adopt:
         raise UsageError(f"{file} exists, and nothing was written", hint="choose another name; or only --adopt by it")
-    with opened_store(directory) as store, cancelled_by_signals() as cancellation:
+    with opened_client(directory) as client, cancelled_by_signals() as cancellation:
         if not there:
-            machines = _meant(store, patterns)
-            _write(file, name or os.path.basename(file).partition(".")[0], machines)
-            click.echo(f"{file} is written: {len(machines)} machine{'' if len(machines) == 1 else 's'}.")
+            called = name or os.path.basename(file).partition(".")[0]
+            _write(file, client.fleet_import(called, list(patterns) or None))
         fleet = read_fleet(file, {})
+        if not there:
+            count = sum(len(group.machines) for group in fleet.groups)
+            click.echo(f"{file} is written: {count} machine{'' if count == 1 else 's'}.")
         if not adopt:
             click.echo(f"To let the fleet have them: pymachine fleet import --adopt {file}")
             return 0
         code = 0
-        for machine, outcome in adopt_machines(store, fleet, Settings(cancellation=cancellation)):
-            if isinstance(outcome, PymachineError):
-                code = max(code, show_error(outcome))
+        for outcome in client.using(cancellation=cancellation).fleet(fleet).adopt():
+            if outcome.error is not None:
+                code = max(code, show_error(outcome.error))
             else:
-                click.echo(f"{machine.name} is of the fleet {fleet.name} now.")
+                click.echo(f"{outcome.machine} is of the fleet {fleet.name} now.")
         click.echo(f"To see what an apply would change: pymachine fleet plan {file}")
         return code
 
 
-def _meant(store: Store, patterns: tuple[str, ...]) -> list[Machine]:
-    from machine.errors import MachineNotFound
-    from machine.operations.selection import Selector, select
-
-    if patterns:
-        return select(store, Selector(names=patterns))
-    free = [machine for machine in store.machines.all() if not machine.spec.fleet]
-    if not free:
-        raise MachineNotFound("there is no machine that no fleet has", hint="see them all: pymachine ls -o wide")
-    return free
-
-
-def _write(file: str, name: str, machines: list[Machine]) -> None:
+def _write(file: str, text: str) -> None:
     from machine.errors import UsageError
-    from machine.fleet.importing import as_yaml, fleet_document
-    from machine.operations.absent import driver_or_stand_in
 
-    text = as_yaml(fleet_document(name, machines, driver_or_stand_in))
     try:
         with open(file, "x", encoding="utf-8") as opened:
             opened.write(text)

@@ -22,16 +22,16 @@ def command(directory: str, file: str, variables: dict[str, str], output: str, o
 
     Exits 0 when nothing would change, 2 when something would, 1 on an error.
     """
-    from machine.cli.context import opened_store
-    from machine.cli.fleetplan import read_fleet, show_plan, survey_of
+    from machine.cli.context import opened_client
+    from machine.cli.fleetplan import read_fleet, show_plan
     from machine.errors import UsageError
     from machine.fleet.savedplan import SUFFIX, write_plan
 
     if out is not None and not out.endswith(SUFFIX):
         raise UsageError(f"a saved plan's name ends in {SUFFIX}", hint=f"--out {out}{SUFFIX}")
     fleet = read_fleet(file, variables)
-    with opened_store(directory) as store:
-        plan = survey_of(store, directory, fleet, look=not recorded).plan
+    with opened_client(directory) as client:
+        plan = client.fleet(fleet).plan(recorded=recorded)
     if output == "json":
         click.echo(json.dumps(plan.document(), indent=2, ensure_ascii=False))
     else:

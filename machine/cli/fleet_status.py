@@ -18,14 +18,14 @@ _HEADERS = ("MACHINE", "GROUP", "WANTED", "RECORDED", "OBSERVED", "URL", "PLAN")
 @click.pass_obj
 def command(directory: str, file: str, variables: dict[str, str], output: str, recorded: bool) -> int:
     """Show the machines of a fleet."""
-    from machine.cli.context import opened_store
-    from machine.cli.fleetplan import read_fleet, summary, survey_of
+    from machine.cli.context import opened_client
+    from machine.cli.fleetplan import read_fleet, summary
     from machine.fleet.status import standings
     from machine.shell.listing import table
 
     fleet = read_fleet(file, variables)
-    with opened_store(directory) as store:
-        found = survey_of(store, directory, fleet, look=not recorded)
+    with opened_client(directory) as client:
+        found = client.fleet(fleet).survey(recorded=recorded)
     rows = standings(found)
     if output == "json":
         click.echo(json.dumps([each.document() for each in rows], indent=2, ensure_ascii=False))

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from machine.deadline import Cancellation
     from machine.fleet.changes import Plan
     from machine.fleet.model import Fleet
-    from machine.fleet.survey import Survey
-    from machine.store.store import Store
 
 _MARKS = {"create": "+", "finish": "+", "update": "~", "replace": "±", "repair": "~", "remove": "-"}
 _COLOURS = {"+": "green", "~": "yellow", "±": "red", "-": "red"}
@@ -30,24 +26,13 @@ def read_fleet(file: str, variables: Mapping[str, str]) -> Fleet:
     return fleet
 
 
-def survey_of(store: Store, directory: str, fleet: Fleet, *, look: bool) -> Survey:
-    """The plan of a fleet, with all that it was made from."""
-    from machine.fleet.survey import survey
-    from machine.store.config import read_config
-
-    return survey(store, fleet, read_config(directory), look=look)
-
-
-def locked(
-    store: Store, fleet: Fleet, cancellation: Cancellation, *, wait: bool
-) -> contextlib.AbstractContextManager[None]:
-    """The lock of a fleet; whoever is waited for is named."""
-    from machine.fleet.lock import fleet_lock
+def told_who(fleet: Fleet) -> Callable[[str], None]:
+    """What is said while another apply is waited for."""
 
     def on_wait(holder: str) -> None:
         click.echo(f"Waiting for another apply of the fleet {fleet.name}: {holder}.", err=True)
 
-    return fleet_lock(store.directory, fleet.name, cancellation, wait=wait, on_wait=on_wait)
+    return on_wait
 
 
 def show_plan(plan: Plan) -> None:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from machine.api.log import redacted
 from machine.cli.progress import listed, named, plain, title
 from machine.errors import Cancelled
 from machine.model import Event
-from machine.operations.log import redacted
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from machine.fleet.changes import Change
     from machine.fleet.model import Fleet
     from machine.fleet.schedule import Outcome
-    from machine.operations.operation import Settings
 
 _LINES = 8  # machines that are shown at work; of more it is said how many
 _NAMES = 5  # of machines that were not begun
@@ -36,6 +35,7 @@ class FleetProgress:
         self._total = total
         self._ended: dict[str, str] = {}  # by machine: ready, failed, not begun; a look may change its mind
         self._running: dict[str, tuple[float, str]] = {}  # since when, and at what
+        self.ends: dict[str, Outcome[Change]] = {}  # the last of each machine
         self._lock = threading.Lock()  # never held while something is drawn: what draws comes here for the lines
         self._console: Console | None = None
 
@@ -67,6 +67,7 @@ class FleetProgress:
         name = outcome.task.machine
         with self._lock:
             self._running.pop(name, None)
+            self.ends[name] = outcome
             self._ended[name] = "ready" if outcome.done else "not begun" if outcome.skipped else "failed"
         if outcome.skipped:
             return  # told together, in the end
@@ -107,8 +108,11 @@ class FleetProgress:
             yield Text(f"  and {len(running) - _LINES} more", style="dim")
 
 
-def told(fleet: Fleet, outcomes: Sequence[Outcome[Change]], seconds: float, settings: Settings) -> int:
+def told(fleet: Fleet, outcomes: Sequence[Outcome[Change]], seconds: float, *, stopped: bool) -> int:
     """Say what came of it all: each failure with its log, what was not begun and why, and how to go on.
+
+    Args:
+        stopped: by the operator.
 
     Returns:
         The exit code: 0, or the worst of the errors'.
@@ -138,4 +142,4 @@ def told(fleet: Fleet, outcomes: Sequence[Outcome[Change]], seconds: float, sett
         verb = context.info_name if context is not None else "apply"
         click.echo(f"To go on: pymachine fleet {verb} {fleet.file}", err=True)
         code = code or 1
-    return Cancelled.exit_code if settings.cancellation.cancelled else code
+    return Cancelled.exit_code if stopped else code

@@ -9,13 +9,11 @@ import pytest
 from rich.console import Console
 
 from machine.cli.fleetprogress import FleetProgress, told
-from machine.deadline import Cancellation
 from machine.errors import DriverError
 from machine.fleet.changes import Action, Change
 from machine.fleet.model import Fleet
 from machine.fleet.schedule import Outcome
 from machine.model import Event
-from machine.operations.operation import Settings
 
 SHOP = Fleet(name="shop", file="/fleets/shop.yaml", groups=())
 
@@ -91,7 +89,7 @@ def test_the_end_tells_each_failure_with_its_log_and_once_why_the_others_were_no
     error = DriverError("no capacity", machine="web-1", step="instance")
     error.log = "/store/logs/web-1.log"
     left = [outcome(f"web-{number}", skipped="1 of the group web failed") for number in range(3, 10)]
-    code = told(SHOP, [outcome("web-1", error=error), outcome("web-2"), *left], 3.0, Settings())
+    code = told(SHOP, [outcome("web-1", error=error), outcome("web-2"), *left], 3.0, stopped=False)
     said = capsys.readouterr()
     assert code == 1
     assert "Error: web-1: instance: no capacity" in said.err
@@ -102,7 +100,4 @@ def test_the_end_tells_each_failure_with_its_log_and_once_why_the_others_were_no
 
 @pytest.mark.parametrize(("stopped", "code"), [(False, 0), (True, 130)])
 def test_the_exit_code_says_whether_it_was_stopped(stopped: bool, code: int) -> None:
-    cancellation = Cancellation()
-    if stopped:
-        cancellation.cancel()
-    assert told(SHOP, [outcome("web-1")], 1.0, Settings(cancellation=cancellation)) == code
+    assert told(SHOP, [outcome("web-1")], 1.0, stopped=stopped) == code
