@@ -7,5 +7,8 @@ __main__   the command line and the table
 row        one row of the table, and when it is over its bar
 timing     medians of things done in turns
 lab        the host, the store and the clients that the cases share; all of it is removed at the end
-creation, startup, endpoint, agent    the cases
+hosts      many hosts for the cases about fleets
+usage      what a command takes while it runs
+creation, startup, endpoint, agent, fleet, scale    the cases
+peers, bare.sh, read_and_format, simulation    what they run
 """

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from benchmarks import agent, creation, endpoint, startup
+from benchmarks import agent, creation, endpoint, fleet, scale, startup
 from benchmarks.lab import Lab, NotNormal
 from benchmarks.row import HEADERS, Row, line
 
@@ -28,6 +28,9 @@ CASES: dict[str, Callable[[Lab], Iterator[Row]]] = {
     "into-run": endpoint.into_run,
     "up": endpoint.up,
     "agent": agent.cost,
+    "plan": scale.plan,
+    "simulated": scale.simulated,
+    "fleet": fleet.apply,  # the last: its hosts stay
 }
 
 
@@ -36,13 +39,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--case", action="append", choices=CASES, help="only this one; may be repeated")
     parser.add_argument("--runs", type=int, default=5, help="how many times each is measured (cheap ones: more)")
+    parser.add_argument("--hosts", type=int, default=50, metavar="N", help="how many hosts the case fleet has")
     parser.add_argument("--json", action="store_true", help="all samples as JSON, and no table")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if os.geteuid() != 0:
         parser.error("it makes real machines: root is needed")
     try:
-        lab = Lab(given.runs)
+        lab = Lab(given.runs, given.hosts)
     except NotNormal as error:
         parser.error(str(error))
     where = _where()

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.hosts import Hosts, booted
 from machine.drivers.nspawn.layout import ROOT_VARIABLE, Layout
 from machine.store.location import DATABASE
 from tests.testbed.host import Host, make_host
@@ -56,8 +57,9 @@ class Endpoint:
 class Lab:
     """Use it as a context manager: what is in it is made when it is first used, and removed at the end."""
 
-    def __init__(self, runs: int) -> None:
+    def __init__(self, runs: int, fleet: int = 50) -> None:
         self.runs = runs
+        self.fleet = fleet
         self.pymachine = pymachine_command()
         self._exit = contextlib.ExitStack()
 
@@ -108,6 +110,11 @@ class Lab:
         self._exit.callback(host.remove)
         host.run("for try in $(seq 200); do docker info >/dev/null 2>&1 && exit; sleep 0.1; done; exit 1")
         return host
+
+    @functools.cached_property
+    def hosts(self) -> Hosts:
+        """Many such hosts."""
+        return self._exit.enter_context(booted(self.fleet, self.directory))
 
     def create_generic(self) -> list[str]:
         """The command line that makes the host a machine."""

@@ -57,7 +57,7 @@ class Row:
         elif self.difference:
             value, bar = f"{self.value:+.1f}{unit}", f"{self.bar:g}{unit}"
         else:
-            value, bar = f"{self.value:.2f}", f"{self.bar:.1f}"
+            value, bar = f"{self.value:.2f}", f"{self.bar:.1f}" if self.bar == round(self.bar, 1) else f"{self.bar:g}"
         return (
             self.case,
             _number(self.median) + unit,
