@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from machine.api.changing import Changing
+from machine.api.drivers import Drivers
 from machine.api.fleets import Fleets
 from machine.api.hosts import Hosts
+from machine.api.images import Baking
 from machine.api.keeping import Keeping
 from machine.api.looking import Looking
-from machine.api.making import Making
 
 
-class Client(Making, Changing, Looking, Hosts, Keeping, Fleets):
+class Client(Baking, Changing, Looking, Hosts, Keeping, Drivers, Fleets):
     """A store of machines, opened for a program. Close it, or use it as a context manager; threads may share it.
 
     A method has the name of the command that does the same. Where that takes names, one name (or `Machine`) is one

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -119,9 +118,9 @@ class Keeping(Opened):
         Raises:
             UsageError: there is no store of docker-machine's.
         """
+        from machine.api.importing import given_source
         from machine.compat.adopt import adopt, check_source
 
-        home = os.path.join(os.path.expanduser("~"), ".docker", "machine")
-        source = os.path.abspath(os.path.expanduser(source or os.environ.get("MACHINE_STORAGE_PATH") or home))
+        source = given_source(source)
         check_source(source, self.directory, in_place=False)
         return adopt(None if dry_run else self._store, source)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from machine.operations.explanation import Explanation
     from machine.store.config import Config
 
-__all__ = ["ON_FAILURE", "Chosen", "Explanation", "Making", "Plan", "numbered"]
+__all__ = ["ON_FAILURE", "Chosen", "Explanation", "Making", "Plan", "choose_driver", "numbered"]
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 ON_FAILURE = ("keep", "rollback")
@@ -32,7 +32,8 @@ class Chosen:
     """Who makes a host."""
 
     driver: Driver
-    note: str = ""  # one line for people: why, where it is not what they said
+    note: str = ""  # one line for people: it is not what they said
+    why: str = ""  # and one: why it is the best local one; empty: it was said
 
 
 class Making(Opened):
@@ -266,16 +267,7 @@ class Making(Opened):
             UnknownDriver: none of this name is installed; close matches are named.
             PreCheckFailed: it cannot be imported; or no local one can work here.
         """
-        from machine.compat.names import meant_driver
-        from machine.operations.choose import choose_local_driver
-        from machine.operations.wanted import default_driver
-
-        meant = meant_driver(driver or default_driver(self._config()), driver_names())
-        if meant.driver is not None:
-            return Chosen(load_driver(meant.driver), meant.note)
-        choice = choose_local_driver()
-        lines = [*filter(None, [meant.note]), f"Using the driver {choice.why}"]
-        return Chosen(choice.driver, "\n".join(lines))
+        return choose_driver(driver, self._config())
 
     def adopt_authority(self, certificate: str, key: str) -> None:
         """Make an authority of yours sign for the machines of this store, from two files.
@@ -357,3 +349,16 @@ def _check(engine: Mapping[str, Any], labels: Mapping[str, str], host_key_policy
 def numbered(name: str, count: int) -> list[str]:
     """The names of several machines: ``web-1``, ``web-2``, …"""
     return [f"{name}-{number}" for number in range(1, count + 1)]
+
+
+def choose_driver(name: str | None, config: Config) -> Chosen:
+    """The driver that a name means, else that which the environment or a configuration names; see `Making.choose`."""
+    from machine.compat.names import meant_driver
+    from machine.operations.choose import choose_local_driver
+    from machine.operations.wanted import default_driver
+
+    meant = meant_driver(name or default_driver(config), driver_names())
+    if meant.driver is not None:
+        return Chosen(load_driver(meant.driver), meant.note)
+    choice = choose_local_driver()
+    return Chosen(choice.driver, meant.note, choice.why)

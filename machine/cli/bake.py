@@ -14,12 +14,11 @@ from machine.cli.engineflags import engine_source_flags
 from machine.errors import UsageError
 
 if TYPE_CHECKING:
-    from machine.operations.bake import Images
-    from machine.operations.createmany import Plan
-    from machine.store.store import Store
+    from machine.api.client import Client
+    from machine.api.images import Images, Plan
 
 _DEFAULT_NAME = "default"
-_TIMEOUT = 1800.0  # seconds: a provider takes minutes to copy a disk
+_TIMEOUT = 1800  # seconds; `machine.api.images` has it, and is imported when it is used
 _HEADERS = ("NAME", "DRIVER", "ID", "AGE", "WHERE")
 
 
@@ -30,7 +29,7 @@ _HEADERS = ("NAME", "DRIVER", "ID", "AGE", "WHERE")
     "--timeout",
     type=click.FloatRange(min=1),
     metavar="SECONDS",
-    help=f"For each of its three parts. [default: {_TIMEOUT:.0f}]",
+    help=f"For each of its three parts. [default: {_TIMEOUT}]",
 )
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="Of ls. [default: table]")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before rm.")
@@ -56,77 +55,61 @@ def command(
 
     An interrupted bake goes on when it is repeated.
     """
-    from machine.cli.context import opened_store
+    from machine.cli.context import opened_client
 
     first, *rest = names or (_DEFAULT_NAME,)
-    with opened_store(ctx.obj) as store:
+    with opened_client(ctx.obj) as client:
         if first == "ls" and not rest:
-            return _list(store, output)
+            return _list(client, output)
         if first == "rm" and rest:
-            return _remove(store, rest, yes=yes)
+            return _remove(client, rest, yes=yes)
         if first == "rm" or rest:
             raise UsageError("one name, or ls, or rm and names", hint="pymachine bake --help")
-        return _bake(ctx, store, first, driver_name, timeout, other_options)
+        return _bake(ctx, client, first, driver_name, timeout, other_options)
 
 
 def _bake(
     ctx: click.Context,
-    store: Store,
+    opened: Client,
     name: str,
     driver_name: str | None,
     timeout: float | None,
     other_options: dict[str, Any],
 ) -> int:
-    from machine.cli.context import ask_passphrase, cancelled_by_signals
+    from machine.cli.context import cancelled_by_signals
     from machine.cli.progress import shown
-    from machine.operations.bake import bake, check_name
-    from machine.operations.operation import Settings
 
-    check_name(name)
-    plan = _plan(ctx, store, name, driver_name, other_options)
+    plan = _plan(ctx, opened, name, driver_name, other_options)
     began = time.monotonic()
     with cancelled_by_signals() as cancellation, shown() as emit:
-        settings = Settings(
-            emit=emit, ask_passphrase=ask_passphrase, cancellation=cancellation, timeout=timeout or _TIMEOUT
-        )
-        made = bake(store, plan, settings)
+        client = opened.using(on_event=emit, cancellation=cancellation, timeout=timeout)
+        made = client.bake_planned(plan)
     click.echo(f"The image {name} is ready: {made.id} ({made.about}), after {time.monotonic() - began:.1f} s.")
     return 0
 
 
-def _plan(ctx: click.Context, store: Store, name: str, driver_name: str | None, other_options: dict[str, Any]) -> Plan:
+def _plan(
+    ctx: click.Context, client: Client, name: str, driver_name: str | None, other_options: dict[str, Any]
+) -> Plan:
     """The temporary machine: as it is said now, or as it was begun where only the name is said."""
-    from machine.compat.names import meant_driver
-    from machine.driver import declared_options, driver_names, load_driver
-    from machine.operations.account import kept_credentials
-    from machine.operations.bake import begun, temporary
-    from machine.operations.createmany import Plan
-    from machine.operations.enginesettings import given_fields
-    from machine.operations.wanted import again, default_driver, wanted
-    from machine.store.config import read_config
+    from machine.api.settings import given_fields
+    from machine.driver import declared_options
 
-    there = begun(store, name)
-    if there is not None and only_the_name(ctx):
-        driver = load_driver(there.spec.driver)
-        this = again(there.spec, driver, kept_credentials(store.files(there.name)))
-        click.echo(f"Going on with {name} ({driver.name})")
-        return Plan(this.spec, driver, this.options)
-    config = read_config(ctx.obj)
-    meant = meant_driver(driver_name or default_driver(config), driver_names())
-    if meant.driver is None:
-        raise UsageError("who makes the host is not said", hint="-d DRIVER: pymachine bake -d aws")
-    driver = load_driver(meant.driver)
+    if only_the_name(ctx) and client.half_baked(name):
+        plan = client.bake_plan(name)
+        click.echo(f"Going on with {name} ({plan.driver.name})")
+        return plan
+    driver = client.choose_provider(driver_name)
     own = {item.name for item in declared_options(driver)}
     given = {key: value for key, value in other_options.items() if key in own and value is not None}
     engine = given_fields({key: value for key, value in other_options.items() if key not in own})
-    this = wanted(name, driver, given, config, engine=engine)
-    return Plan(temporary(this.spec, name), driver, this.options)
+    return client.bake_plan(name, driver=driver, options=given, engine=engine)
 
 
-def _list(store: Store, output: str) -> int:
+def _list(client: Client, output: str) -> int:
     from machine.shell.listing import age, table
 
-    found = _images(store)
+    found = _images(client)
     if output == "json":
         rows = [
             {"name": each.name, "driver": each.driver, "id": each.id, "made_at": each.made_at, "about": each.about}
@@ -143,15 +126,12 @@ def _list(store: Store, output: str) -> int:
     return 1 if found.silent else 0
 
 
-def _remove(store: Store, names: list[str], *, yes: bool) -> int:
+def _remove(client: Client, names: list[str], *, yes: bool) -> int:
     from machine.cli.context import cancelled_by_signals
     from machine.cli.failures import show_error
-    from machine.driver import load_driver
     from machine.errors import Cancelled, PymachineError
-    from machine.operations.bake import unbake
-    from machine.operations.operation import Settings
 
-    found = _images(store)
+    found = _images(client)
     meant = [image for image in found.found if image.baked.name in names or image.baked.id in names]
     said = {part for image in meant for part in (image.baked.name, image.baked.id)}
     unknown = [name for name in names if name not in said]
@@ -170,7 +150,7 @@ def _remove(store: Store, names: list[str], *, yes: bool) -> int:
     with cancelled_by_signals() as cancellation:
         for image in meant:
             try:
-                unbake(image, load_driver, Settings(cancellation=cancellation))
+                client.using(cancellation=cancellation).bake_rm(image)
             except Cancelled:
                 raise
             except PymachineError as error:  # the others are still removed
@@ -180,11 +160,8 @@ def _remove(store: Store, names: list[str], *, yes: bool) -> int:
     return code
 
 
-def _images(store: Store) -> Images:
-    from machine.driver import load_driver
-    from machine.operations.bake import images
-
-    found = images(store, load_driver)
+def _images(client: Client) -> Images:
+    found = client.bake_ls()
     for line in found.silent:
         click.echo(f"could not ask {line}", err=True)
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import signal
 import sys
 import threading
@@ -16,7 +15,6 @@ from machine.deadline import Cancellation
 from machine.errors import MachineNotFound
 from machine.model import Machine
 from machine.program import is_drop_in
-from machine.store.store import Store
 
 if TYPE_CHECKING:
     from machine.api.client import Client
@@ -32,25 +30,6 @@ def opened_client(directory: str) -> Client:
     from machine.api.client import Client
 
     return Client(directory, ask_passphrase=ask_passphrase, views=is_drop_in())
-
-
-@contextlib.contextmanager
-def opened_store(directory: str) -> Iterator[Store]:
-    """The store of this command line, for the commands that no client does yet."""
-    store = Store(directory)
-    # Other programs read in a store that stands in for docker-machine's: its name made it, or was used with it.
-    if is_drop_in() or store.certs.exists("cert.pem"):
-        store.on_change = functools.partial(_write_views, store)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-def _write_views(store: Store, name: str) -> None:
-    from machine.compat.views import write_views
-
-    write_views(store, name)
 
 
 def meant(client: Client, name: str | None) -> Machine:

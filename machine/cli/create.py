@@ -231,6 +231,8 @@ def _chosen(client: Client, name: str | None) -> Driver:
     choice = client.choose(name)
     if choice.note:
         click.echo(choice.note)
+    if choice.why:
+        click.echo(f"Using the driver {choice.why}")
     return choice.driver
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,11 +11,9 @@ import click
 from machine.cli.create import CreateCommand
 
 if TYPE_CHECKING:
-    from machine.driver import Driver, HostIdentity
+    from machine.driver import Driver
 
 _HEADERS = ("DRIVER", "LOCAL", "CAN", "WHAT IT MAKES")
-_NAME = "example"  # of the machine that is thought of
-_NO_STORE = "none-yet"
 
 
 @click.group(invoke_without_command=True)
@@ -55,60 +52,29 @@ def check(ctx: click.Context, /, driver_name: str | None, **options: Any) -> int
     Nothing is made. Without a name it is the driver that `create` would choose; its options follow, as for create.
     Exit code 3: something is missing.
     """
+    from machine.api.drivers import check as explained
+    from machine.api.drivers import choose
     from machine.cli.explained import show
     from machine.cli.oldflags import from_old_flags
-    from machine.compat.names import meant_driver
-    from machine.driver import declared_options, driver_names, load_driver
-    from machine.operations.choose import choose_local_driver
-    from machine.operations.explanation import explain, left_out, works_here
-    from machine.operations.wanted import default_driver, wanted
-    from machine.store.config import read_config
+    from machine.driver import declared_options
 
-    identity = _identity(ctx.obj)
-    config = read_config(ctx.obj)
-    meant = meant_driver(driver_name or default_driver(config), driver_names())
-    if meant.note:
-        click.echo(meant.note)
-    driver = load_driver(meant.driver) if meant.driver else choose_local_driver().driver
+    choice = choose(ctx.obj, driver_name)
+    driver = choice.driver
+    if choice.note:
+        click.echo(choice.note)
     click.echo(f"{driver.name}: {driver.summary}")
     own = {item.name for item in declared_options(driver)}
     given = {key: value for key, value in options.items() if key in own and value is not None}
-    given |= from_old_flags(driver, options)
-    if needed := left_out(driver, given, config):
-        found = works_here(driver)
-        return show(dataclasses.replace(found, facts=[*found.facts, ("needs", ", ".join(needed))]))
-    this = wanted(_NAME, driver, given, config)
-    return show(explain(driver, this.spec, this.options, identity))
-
-
-def _identity(directory: str) -> HostIdentity:
-    """What a new host would be given; of the store only its id matters, and a look makes none. Nothing is noted."""
-    from machine.driver import HostIdentity
-    from machine.store.location import DATABASE
-    from machine.store.store import Store
-    from machine.trust.sshkeys import new_private_key, public_line
-
-    known = _NO_STORE
-    if os.path.lexists(os.path.join(directory, DATABASE)):
-        store = Store(directory)
-        known = store.id
-        store.close()
-    return HostIdentity(store=known, authorized_key=public_line(new_private_key()))
+    return show(explained(ctx.obj, driver, given | from_old_flags(driver, options)))
 
 
 def _list(output: str) -> int:
+    from machine.api.client import Client
     from machine.cli.failures import show_error
-    from machine.driver import driver_names, load_driver
-    from machine.errors import PymachineError
     from machine.shell.listing import table
 
-    drivers: list[Driver] = []
-    code = 0
-    for name in driver_names():
-        try:
-            drivers.append(load_driver(name))
-        except PymachineError as error:  # the others are still listed
-            code = max(code, show_error(error))
+    drivers, errors = Client.drivers()
+    code = max([show_error(error) for error in errors], default=0)
     if output == "json":
         click.echo(json.dumps([_as_json(each) for each in drivers], indent=2))
         return code

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from machine.errors import UsageError
@@ -31,41 +29,24 @@ def command(directory: str, source: str | None, dry_run: bool, in_place: bool) -
 
     They can be used at once. The agent comes to one of them when you say: pymachine provision NAME
     """
-    from machine.compat.adopt import adopt, check_source, expiry_warning, roll_back
-    from machine.compat.views import write_views
-    from machine.store.store import Store
+    from machine.api.importing import given_source, take_over
+    from machine.compat.adopt import expiry_warning, roll_back
 
     if source is None:
         raise UsageError("from where?", hint="pymachine import --from-docker-machine [DIR]")
-    home = os.path.join(os.path.expanduser("~"), ".docker", "machine")
-    source = os.path.abspath(source or os.environ.get("MACHINE_STORAGE_PATH") or home)
-    place = source if in_place else directory
-    check_source(source, place, in_place=in_place)
-    # Looking makes no store where there is none; names are compared with one that is there.
-    store = None if dry_run else Store(place, beside=in_place)
+    source = given_source(source)
     code = taken = 0
-    try:
-
-        def changed(name: str) -> None:
-            if in_place and store is not None:
-                write_views(store, name)
-
-        for each in adopt(store, source, in_place=in_place, changed=changed):
-            if each.problem:
-                code = 1
-                click.echo(f"{each.name} ({each.what}): not taken over: {each.problem}", err=True)
-                continue
-            taken += not each.already
-            what = "would be taken over" if dry_run else "is ours already" if each.already else "taken over"
-            click.echo(f"{each.name} ({each.what}): {what}")
-            for note in each.notes:
-                click.echo(f"  {note}")
-        if in_place and store is not None:
-            write_views(store)
-        warning = expiry_warning(source, in_place=in_place)
-    finally:
-        if store is not None:
-            store.close()
+    for each in take_over(source, directory, in_place=in_place, dry_run=dry_run):
+        if each.problem:
+            code = 1
+            click.echo(f"{each.name} ({each.what}): not taken over: {each.problem}", err=True)
+            continue
+        taken += not each.already
+        what = "would be taken over" if dry_run else "is ours already" if each.already else "taken over"
+        click.echo(f"{each.name} ({each.what}): {what}")
+        for note in each.notes:
+            click.echo(f"  {note}")
+    warning = expiry_warning(source, in_place=in_place)
     machines = f"{taken} machine{'' if taken == 1 else 's'}"
     if warning:
         click.echo(f"Warning: {warning}", err=True)
