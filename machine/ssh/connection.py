@@ -24,6 +24,7 @@ from machine.ssh.socket import connect as connect_tcp
 _log = logging.getLogger(__name__)
 _KEEPALIVE_SECONDS = 15
 _HANDSHAKE_SECONDS = 30.0
+_GOOD_BYE_SECONDS = 1.0
 _LOOK_UP_SECONDS = 0.25  # how often a silent wait looks at its deadline and at a cancellation
 _TYPES = (
     ("ssh-ed25519",),
@@ -106,6 +107,8 @@ class Connection:
             pass  # closed already, or a proxy command, which has no such call
         self._transport.close()
         if self._bastion is not None:
+            # Its reader says good-bye through the bastion, and shows a traceback when that is gone before.
+            self._transport.join(_GOOD_BYE_SECONDS)
             self._bastion.close()
 
     def __enter__(self) -> Connection:
