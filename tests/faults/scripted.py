@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ class ScriptedHost:
         return path.read_text() if path.exists() else ""
 
     def write(self, name: str, text: str) -> None:
-        temporary = self.directory / f"{name}.new"
+        temporary = self.directory / f"{name}.{os.getpid()}.{threading.get_ident()}.new"  # many may make the same key
         temporary.write_text(text)
         temporary.rename(self.directory / name)
 
