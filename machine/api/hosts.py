@@ -196,6 +196,38 @@ class Hosts(Opened):
         quiet = quiet or not on_terminal
         return copy(*ends, self._ssh_host, recursive=recursive, delta=delta, quiet=quiet, run=run)
 
+    def scp_all(
+        self,
+        source: str,
+        target: str,
+        names: Names | None = None,
+        *,
+        fleet: str | None = None,
+        group: str | None = None,
+        labels: Labels | None = None,
+        recursive: bool = False,
+        delta: bool = False,
+    ) -> Outcomes[None]:
+        """Copy the same to many machines, or from many, side by side.
+
+        Args:
+            source, target: one of them begins with a colon, ``:PATH``: it is on each of the machines. What comes from
+                many lies in a directory for each, below the target.
+
+        Raises:
+            UsageError: neither is on the machines, or both are.
+        """
+        from machine.operations.copying import of_each
+        from machine.operations.many import for_each
+
+        ends = of_each(source, target)
+        machines = self._meant(names, fleet, group, labels)
+
+        def copy_one(machine: Machine) -> None:
+            self.scp(*ends(machine.name), recursive=recursive, delta=delta)
+
+        return outcomes_of(for_each(machines, copy_one, workers=self._workers))
+
     @staticmethod
     def place(text: str) -> Place:
         """``[[USER@]MACHINE:]PATH`` in its parts; ``localhost:PATH`` is on this computer."""

@@ -43,6 +43,31 @@ def parse_place(text: str) -> Place:
     return Place(path, machine, user if at else None)
 
 
+def of_each(source: str, target: str) -> Callable[[str], tuple[str, str]]:
+    """The two ends of a copy for each of many machines, of which one was written ``:PATH``.
+
+    Returns:
+        Machine's name -> source and target; what comes from a machine goes to a directory of its name.
+
+    Raises:
+        UsageError: neither begins with a colon, or both do.
+    """
+    if source.startswith(":") == target.startswith(":"):
+        raise UsageError(
+            "say which end is on the machines, by a colon before it, and which is here",
+            hint="pymachine scp --group web nginx.conf :/etc/nginx/; pymachine scp --group web :/var/log/syslog logs",
+        )
+    if target.startswith(":"):
+        return lambda name: (source, f"{name}{target}")
+
+    def from_one(name: str) -> tuple[str, str]:
+        place = os.path.join(target, name)
+        os.makedirs(place, exist_ok=True)
+        return f"{name}{source}", place
+
+    return from_one
+
+
 def copy(
     source: Place,
     target: Place,

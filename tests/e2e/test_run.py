@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +50,18 @@ def test_what_a_host_sends_does_not_steer_the_terminal(two: Pymachine) -> None:
 
 def test_no_command_is_an_error_that_shows_how(two: Pymachine) -> None:
     assert "pymachine run NAME... -- COMMAND" in two("run", "web-1", "uptime", code=1).stderr
+
+
+def test_the_same_is_copied_to_each_and_from_each_to_a_directory_of_its_own(two: Pymachine, tmp_path: Path) -> None:
+    (tmp_path / "note").write_text("for all\n")
+    said = two("scp", "--label", "role=web", str(tmp_path / "note"), ":/tmp/note").stdout.splitlines()
+    assert sorted(said) == ["web-1: copied", "web-2: copied"]
+    two("run", "web-*", "--", "hostname >> /tmp/note")
+    two("scp", "--label", "role=web", ":/tmp/note", str(tmp_path / "logs"))
+    got = {path.parent.name: path.read_text() for path in (tmp_path / "logs").glob("*/note")}
+    assert got == {"web-1": "for all\nweb-1\n", "web-2": "for all\nweb-2\n"}
+
+
+def test_a_copy_for_many_says_which_end_is_on_them(two: Pymachine, tmp_path: Path) -> None:
+    refused = two("scp", "--label", "role=web", "a", "b", code=1).stderr
+    assert "pymachine scp --group web nginx.conf :/etc/nginx/" in refused
