@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from machine.operations import log
 from machine.store.store import Store
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell: what tests start inherits it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest.register_assert_rewrite("machine.testing.contract")  # its assertions show their values, as those here do
 
-_DEVELOPERS = ("XDG_", "MACHINE_", "DOCKER_", "GENERIC_", "COMP_")
+_DEVELOPERS = ("XDG_", "MACHINE_", "DOCKER_", "GENERIC_", "COMP_", "AWS_", "VIRTUALBOX_")
 _ALSO = ("PYMACHINE_HOME", "_PYMACHINE_COMPLETE", "SSH_AUTH_SOCK", "SSH_AGENT_PID", "no_proxy", "NO_PROXY")
 
 
@@ -25,7 +30,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory = tmp_path / "home"
     directory.mkdir(mode=0o700)
     monkeypatch.setenv("HOME", str(directory))
+    monkeypatch.setenv("SHELL", "/bin/bash")  # a build server may have none
     return directory
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_stays() -> Iterator[None]:
+    """What one test's process keeps out of its logs is a plain word in another's."""
+    yield
+    log.forget_secrets()
 
 
 @pytest.fixture

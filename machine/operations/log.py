@@ -39,6 +39,11 @@ def hide(secret: str) -> None:
         _secrets.add(secret)
 
 
+def forget_secrets() -> None:
+    """Nothing is hidden any more but what looks like a secret by itself: for a process that begins anew."""
+    _secrets.clear()
+
+
 def redacted(text: str) -> str:
     """A text without private keys, passwords in URLs, and whatever `hide` was told."""
     text = _PRIVATE_KEY.sub("[private key]", text)
