@@ -42,7 +42,7 @@ FLAGS: dict[str, tuple[str, str | bool, tuple[str, Any] | None]] = {
     "use-private-address": ("", True, ("use_private_address", True)),
     "monitoring": ("", True, ("monitoring", True)),
     "use-ebs-optimized-instance": ("", True, ("ebs_optimized", True)),
-    "ssh-keypath": ("AWS_SSH_KEYPATH", "/root/.ssh/id_rsa", None),
+    "ssh-keypath": ("AWS_SSH_KEYPATH", "/home/me/.ssh/id_rsa", None),
     "keypair-name": ("AWS_KEYPAIR_NAME", "mine", ("keypair_name", "mine")),
     "retries": ("", "7", None),
     "endpoint": ("AWS_ENDPOINT", "ec2.example:8443", ("endpoint_url", "https://ec2.example:8443")),
