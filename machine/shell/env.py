@@ -125,6 +125,8 @@ def _printed(value: str, substitution: str) -> str:
     names of files of what looks like a pattern, before anything is evaluated.
     """
     octal = "".join(_octal(char) for char in value)
+    if octal.startswith("-"):  # printf would take it for an option
+        octal = f"\\{ord('-'):03o}{octal[1:]}"
     return substitution.format(f"printf '{octal}'")
 
 

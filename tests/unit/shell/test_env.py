@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from machine.shell import env
@@ -179,6 +179,7 @@ def test_a_real_shell_unsets_them_again(shell: str, tmp_path: Path) -> None:
 
 
 @settings(max_examples=25, deadline=None)
+@example(["-`", "--help $x", "- -"])
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30), min_size=1, max_size=20))
 def test_no_value_escapes_from_its_quotes_in_bash(tmp_path_factory: pytest.TempPathFactory, values: list[str]) -> None:
     pairs = [(f"V{number}", value) for number, value in enumerate(values)]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.aws.testbed.refused import refused
 from tests.testbed.aws import AwsServer
-from tests.unit.testbed.refused import refused
 
 Clients = Callable[..., Any]
 

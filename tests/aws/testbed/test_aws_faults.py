@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
+from tests.aws.testbed.refused import refused
 from tests.testbed.aws import AwsServer
-from tests.unit.testbed.refused import refused
 
 Launch = Callable[..., Any]
 
