@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "agent")]  # the helpers
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "unit/agent")]  # the helpers
 
 from fake_host import FakeHost  # noqa: E402
 from operator_side import Operator  # noqa: E402
