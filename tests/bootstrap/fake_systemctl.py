@@ -8,7 +8,7 @@ import os
 import sys
 import time
 
-sys.path.insert(0, os.path.abspath(os.path.join(__file__, "../../../..")))
+sys.path.insert(0, os.path.abspath(os.path.join(__file__, "../../..")))
 
 from machine.agent.identity_digest import identity_digest
 
