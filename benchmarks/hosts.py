@@ -31,7 +31,7 @@ _READY = (
 _CONNECTIONS = "journalctl --sync; journalctl -u ssh -o cat | grep -c '^Connection from' || :"
 _CLEAR = (
     "systemctl disable --now peer.service 2>/dev/null; rm -rf /opt/peer /etc/systemd/system/peer.service"
-    " /root/.ansible; systemctl daemon-reload"
+    " ~/.ansible; systemctl daemon-reload"
 )
 T = TypeVar("T")
 

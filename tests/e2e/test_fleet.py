@@ -17,7 +17,7 @@ _WHAT = """
 cat /proc/sys/kernel/random/boot_id
 systemctl show --property InvocationID docker.service pymachine-agent.service
 stat -c '%n %i %y %a %U' /etc/app.conf
-cat /etc/app.conf /root/ran /root/seen
+cat /etc/app.conf /var/lib/ran /var/lib/seen
 """
 # Journals of a machine that has only just booted may be volatile, and are there all the same.
 _LOGINS = "journalctl --no-pager -o cat | grep -c 'Accepted publickey'"
@@ -36,8 +36,8 @@ class Fleet:
         common = {
             "files": [{"source": "app.conf", "target": "/etc/app.conf", "mode": "0640"}],
             "commands": [
-                "echo ran >>/root/ran",
-                {"run": "cat /etc/app.conf >>/root/seen", "when": "changed"},
+                "echo ran >>/var/lib/ran",
+                {"run": "cat /etc/app.conf >>/var/lib/seen", "when": "changed"},
             ],
         }
         document = {

@@ -32,7 +32,7 @@ def as_docker_machine_leaves_it(old: OldStore, host: Host) -> Path:
     place = old.machine("web", version_3(IPAddress=host.address, labels=("provider=generic",)), address=host.address)
     rsa_leaf(place, old.authority, ("server.pem", "server-key.pem"), address=host.address)
     key = (place / "id_rsa.pub").read_text()
-    host.run("cat >>/root/.ssh/authorized_keys", input=key)
+    host.run("cat >>~/.ssh/authorized_keys", input=key)
     for name in ("ca.pem", "server.pem", "server-key.pem"):
         host.run(f"mkdir -p /etc/docker && cat >/etc/docker/{name}", input=(place / name).read_text())
     host.run(
