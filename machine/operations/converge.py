@@ -78,11 +78,11 @@ def converge_host(
     machine = new_key.done()
     assert machine.instance is not None  # noqa: S101 - as above
     access = dataclasses.replace(machine.instance.access, machine_key_installed=True)
-    op.store.journal.record_instance(op.entry, dataclasses.replace(machine.instance, access=access))
     engine = f"{host.engine_kind} {host.engine_version}"
     origin = {"source": host.engine_source, "package": host.engine_package, "version": host.engine_package_version}
     facts = {**host.facts, "engine": origin}
-    op.store.journal.record_converged(op.entry, port=host.port, engine=engine, facts=facts)
+    reached = dataclasses.replace(machine.instance, access=access)
+    op.store.journal.record_converged(op.entry, port=host.port, engine=engine, facts=facts, instance=reached)
     step.result.update(
         engine=engine,
         engine_source=host.engine_source,

@@ -46,8 +46,10 @@ def forget_secrets() -> None:
 
 def redacted(text: str) -> str:
     """A text without private keys, passwords in URLs, and whatever `hide` was told."""
-    text = _PRIVATE_KEY.sub("[private key]", text)
-    text = _USER_INFO.sub("[hidden]@", text)
+    if "PRIVATE KEY" in text:  # nearly every line has neither, and each event comes here twice
+        text = _PRIVATE_KEY.sub("[private key]", text)
+    if "://" in text:
+        text = _USER_INFO.sub("[hidden]@", text)
     for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, "[hidden]")
     return text

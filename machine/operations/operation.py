@@ -58,6 +58,7 @@ class Step:
     begun: float = field(default_factory=time.monotonic)
     result: dict[str, Any] = field(default_factory=dict)
     summary: str = ""  # one line for people, shown when it is done
+    spoke: bool = False
 
     def progress(self, text: str) -> None:
         """Say what is going on."""
@@ -156,7 +157,9 @@ class Operation:
         """An event of a running step: shown, and kept in the machine's timeline."""
         event = self._event(step, status, text)
         self._emit(event)
-        self.store.journal.event(self.entry, event)
+        # The first word is on disk before more is done: `rm` takes from it that the step has come as far as the host.
+        self.store.journal.event(self.entry, event, at_once=not step.spoke)
+        step.spoke = True
 
     def share(self, resource: contextlib.AbstractContextManager[Any]) -> Any:
         """Enter something that lives as long as the operation."""

@@ -45,6 +45,7 @@ class Database:
         self._local = threading.local()
         self._opened: list[tuple[threading.Thread, sqlite3.Connection]] = []
         self._opening = threading.Lock()
+        self._writing = threading.Lock()  # this process's own turns: SQLite has whoever waits sleep and ask again
         make_private_directory(directory)
         with self._explaining():
             self._find_out_how_to_open()
@@ -186,15 +187,25 @@ class Database:
         """
         if self.read_only:
             raise StoreError(f"the store {os.path.dirname(self.path)} is read-only")
-        with self._explaining():
+        with self._explaining(), self._turn(patience):
+            db = self._db
             self._begin(patience)
             try:
-                yield self._db
-                self._db.execute("COMMIT")
+                yield db
+                db.execute("COMMIT")
             except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def _turn(self, patience: float) -> Iterator[None]:
+        if not self._writing.acquire(timeout=patience):
+            raise sqlite3.OperationalError("database is locked")
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     def _begin(self, patience: float) -> None:
         if patience == _BUSY_SECONDS:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from machine.errors import Cancelled, PymachineError, StoreError
 from machine.store.database import Database
+from machine.store.journal import Journal
 from machine.store.lease import HEARTBEAT_SECONDS, Entry, taken_over
 
 OnStop = Callable[[PymachineError], None]
@@ -16,8 +17,9 @@ OnStop = Callable[[PymachineError], None]
 class Heartbeats:
     """The leases that are kept alive; the thread lives from the first to the last of them."""
 
-    def __init__(self, database: Database, *, seconds: float = HEARTBEAT_SECONDS) -> None:
+    def __init__(self, database: Database, journal: Journal, *, seconds: float = HEARTBEAT_SECONDS) -> None:
         self._database = database
+        self._journal = journal
         self._seconds = seconds
         self._lock = threading.Lock()
         self._kept: dict[int, tuple[Entry, OnStop]] = {}
@@ -65,4 +67,5 @@ class Heartbeats:
             ).fetchall()
         if not rows:
             return taken_over()
+        self._journal.catch_up(entry)  # others may be watching a step that takes long
         return Cancelled("another command asked to cancel it") if rows[0]["cancel_requested"] else None

@@ -2,16 +2,21 @@
 
 A step is written as begun before it acts, and as done, with what it learnt, after. Every write of an operation says
 ``WHERE epoch = …``: a process that was taken over (it slept, it was stopped) changes nothing when it wakes up.
+
+What only tells (a step that is done, what it says on its way) need not be on disk before something happens. It goes
+with the operation's next write, or heartbeat: that is half of what it writes, and each costs a sync of the disk.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import sqlite3
+import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from machine.errors import MachineNotFound, NameTaken
@@ -30,12 +35,49 @@ from machine.store.lease import (
     taken_over,
 )
 
+_Statement = tuple[str, tuple[Any, ...]]
+
 
 class Journal:
     """The operations of a store."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._late: dict[int, list[_Statement]] = {}  # by operation: what goes with its next write
+        self._late_lock = threading.Lock()  # heartbeats come from another thread
+
+    @contextlib.contextmanager
+    def _write(
+        self, entry: Entry, assignment: str = "heartbeat = ?", value: object = None
+    ) -> Iterator[sqlite3.Connection]:
+        """A transaction of an operation that is still ours; what was put off goes first.
+
+        Args:
+            assignment, value: of the operation's row; else its heartbeat.
+        """
+        late: list[_Statement] = []
+        try:
+            with self._database.write() as db:
+                fenced(db, entry, assignment, time.time() if value is None else value)
+                with self._late_lock:
+                    late = self._late.pop(entry.id, [])
+                for statement in late:
+                    db.execute(*statement)
+                yield db
+        except BaseException:
+            with self._late_lock:
+                self._late[entry.id] = late + self._late.get(entry.id, [])
+            raise
+
+    def _put_off(self, entry: Entry, *statements: _Statement) -> None:
+        with self._late_lock:
+            self._late.setdefault(entry.id, []).extend(statements)
+
+    def catch_up(self, entry: Entry) -> None:
+        """Write what was put off, if anything was."""
+        if self._late.get(entry.id):
+            with self._write(entry):
+                pass
 
     def begin_create(self, spec: Spec) -> Entry:
         """Reserve the name and open the operation; or take up a create of the same name that was not finished.
@@ -171,15 +213,13 @@ class Journal:
     def record_request(self, entry: Entry, request: Mapping[str, Any]) -> None:
         """The intent, and whose account it is for: written before the driver is called."""
         account = json.dumps(request.get("account", {}), sort_keys=True)
-        with self._database.write() as db:
-            fenced(db, entry, "request = ?", json.dumps(dict(request)))
+        with self._write(entry, "request = ?", json.dumps(dict(request))) as db:
             db.execute("UPDATE operations SET account = ? WHERE id = ?", (account, entry.id))
             db.execute("UPDATE machines SET account = ? WHERE id = ?", (account, entry.machine))
 
     def record_resource(self, entry: Entry, id: str, data: Mapping[str, Any]) -> None:
         """An id that appeared inside the driver's create."""
-        with self._database.write() as db:
-            fenced(db, entry, "heartbeat = ?", time.time())
+        with self._write(entry) as db:
             db.execute(
                 "UPDATE instances SET provider_id = ?, data = ? WHERE machine_id = ?",
                 (id, json.dumps(dict(data)), entry.machine),
@@ -187,35 +227,26 @@ class Journal:
 
     def record_spec(self, entry: Entry, spec: Spec) -> None:
         """Record what is wanted of the machine from now on."""
-        with self._database.write() as db:
-            fenced(db, entry, "heartbeat = ?", time.time())
+        with self._write(entry) as db:
             db.execute("UPDATE machines SET spec = ? WHERE id = ?", (machines.dump_spec(spec), entry.machine))
 
     def record_applied(self, entry: Entry, applied: Mapping[str, Any]) -> None:
         """Record what was done on the host for a fleet, as it stands after this."""
-        with self._database.write() as db:
-            fenced(db, entry, "heartbeat = ?", time.time())
+        with self._write(entry) as db:
             db.execute("UPDATE machines SET applied = ? WHERE id = ?", (json.dumps(dict(applied)), entry.machine))
 
     def record_instance(self, entry: Entry, instance: Instance) -> None:
         """Record what the driver returned: from now on the host can be reached."""
-        with self._database.write() as db:
-            fenced(db, entry, "heartbeat = ?", time.time())
-            db.execute(
-                "UPDATE instances SET provider_id = ?, access = ?, data = ? WHERE machine_id = ?",
-                (
-                    instance.id,
-                    json.dumps(dataclasses.asdict(instance.access)),
-                    json.dumps(dict(instance.data)),
-                    entry.machine,
-                ),
-            )
-            db.execute("UPDATE machines SET address = ? WHERE id = ?", (instance.address, entry.machine))
+        with self._write(entry) as db:
+            _update_instance(db, entry, instance)
 
-    def record_converged(self, entry: Entry, *, port: int, engine: str, facts: Mapping[str, Any]) -> None:
-        """Record what the host said at the end of a converge."""
-        with self._database.write() as db:
-            fenced(db, entry, "heartbeat = ?", time.time())
+    def record_converged(
+        self, entry: Entry, *, port: int, engine: str, facts: Mapping[str, Any], instance: Instance | None = None
+    ) -> None:
+        """Record what the host said at the end of a converge, and how it is reached since."""
+        with self._write(entry) as db:
+            if instance is not None:
+                _update_instance(db, entry, instance)
             db.execute(
                 "UPDATE machines SET port = ?, engine = ?, facts = ? WHERE id = ?",
                 (port, engine, json.dumps(dict(facts)), entry.machine),
@@ -223,8 +254,7 @@ class Journal:
 
     def record_endpoint(self, entry: Entry, endpoint: Endpoint) -> None:
         """Record where clients reach the engine, once that is known."""
-        with self._database.write() as db:
-            fenced(db, entry, "heartbeat = ?", time.time())
+        with self._write(entry) as db:
             db.execute(
                 "UPDATE machines SET url = ?, route = ? WHERE id = ?", (endpoint.url, endpoint.route, entry.machine)
             )
@@ -232,8 +262,7 @@ class Journal:
     def record_state(self, entry: Entry, state: State) -> None:
         """Record what a driver is about to bring about: with it, that the operation is still ours."""
         now = time.time()
-        with self._database.write() as db:
-            fenced(db, entry, "heartbeat = ?", now)
+        with self._write(entry) as db:
             db.execute("UPDATE machines SET state = ?, state_at = ? WHERE id = ?", (state.value, now, entry.machine))
 
     def step_done(self, entry: Entry, name: str) -> bool:
@@ -261,34 +290,38 @@ class Journal:
         return rows[0]["provider_id"], rows[0]["token"], json.loads(rows[0]["data"])
 
     def step(self, entry: Entry, name: str, status: str, event: Event, result: Mapping[str, Any] | None = None) -> None:
-        """A step's begin or end, with its event, in one transaction."""
+        """A step's begin, written before anything is done; or its end, one that is done with what is written next."""
         now = time.time()
-        with self._database.write() as db:
-            fenced(db, entry, "heartbeat = ?", now)
-            if status == "begun":
+        if status == "begun":
+            with self._write(entry) as db:
                 db.execute(
                     "INSERT INTO steps (operation_id, name, status, begun_at) VALUES (?, ?, 'begun', ?) "
                     "ON CONFLICT DO UPDATE SET status = 'begun', begun_at = excluded.begun_at, ended_at = NULL",
                     (entry.id, name, now),
                 )
-            else:
-                db.execute(
-                    "UPDATE steps SET status = ?, ended_at = ?, result = ? WHERE operation_id = ? AND name = ?",
-                    (status, now, json.dumps(dict(result or {})), entry.id, name),
-                )
-            _insert_event(db, entry, event)
+                db.execute(*_event_row(entry, event))
+            return
+        self._put_off(
+            entry,
+            (
+                "UPDATE steps SET status = ?, ended_at = ?, result = ? WHERE operation_id = ? AND name = ?",
+                (status, now, json.dumps(dict(result or {})), entry.id, name),
+            ),
+            _event_row(entry, event),
+        )
+        if status != "done":
+            self.catch_up(entry)
 
-    def event(self, entry: Entry, event: Event) -> None:
+    def event(self, entry: Entry, event: Event, *, at_once: bool) -> None:
         """Something a step reports on its way."""
-        with self._database.write() as db:
-            fenced(db, entry, "heartbeat = ?", time.time())
-            _insert_event(db, entry, event)
+        self._put_off(entry, _event_row(entry, event))
+        if at_once:
+            self.catch_up(entry)
 
     def finish(self, entry: Entry, *, state: State | None, error: str | None = None) -> None:
         """Close the operation and say in the same breath what the machine is now; None leaves the state as it is."""
         now = time.time()
-        with self._database.write() as db:
-            fenced(db, entry, "status = ?", "failed" if error else "done")
+        with self._write(entry, "status = ?", "failed" if error else "done") as db:
             db.execute("UPDATE operations SET finished_at = ?, error = ? WHERE id = ?", (now, error, entry.id))
             db.execute("UPDATE machines SET error = ? WHERE id = ?", (error, entry.machine))
             if state is not None:
@@ -298,8 +331,7 @@ class Journal:
 
     def finish_removed(self, entry: Entry) -> None:
         """Close a remove: the machine's row goes in the same transaction, so that no state between is ever seen."""
-        with self._database.write() as db:
-            fenced(db, entry, "status = ?", "done")
+        with self._write(entry, "status = ?", "done") as db:
             db.execute("UPDATE operations SET finished_at = ? WHERE id = ?", (time.time(), entry.id))
             db.execute("DELETE FROM machines WHERE id = ?", (entry.machine,))
 
@@ -312,11 +344,24 @@ def _taken(name: str) -> NameTaken:
     )
 
 
-def _insert_event(db: sqlite3.Connection, entry: Entry, event: Event) -> None:
-    db.execute(
+def _event_row(entry: Entry, event: Event) -> _Statement:
+    return (
         "INSERT INTO events (operation_id, machine, at, step, status, text, elapsed) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (entry.id, event.machine, event.at, event.step, event.status, event.text, event.elapsed),
     )
+
+
+def _update_instance(db: sqlite3.Connection, entry: Entry, instance: Instance) -> None:
+    db.execute(
+        "UPDATE instances SET provider_id = ?, access = ?, data = ? WHERE machine_id = ?",
+        (
+            instance.id,
+            json.dumps(dataclasses.asdict(instance.access)),
+            json.dumps(dict(instance.data)),
+            entry.machine,
+        ),
+    )
+    db.execute("UPDATE machines SET address = ? WHERE id = ?", (instance.address, entry.machine))
 
 
 def _refuse_other_options(row: sqlite3.Row, spec: Spec) -> None:

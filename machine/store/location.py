@@ -34,6 +34,17 @@ def store_directory(flag: str | None, environ: os._Environ[str] | dict[str, str]
     return os.path.join(_data_directory(environ), "pymachine")
 
 
+def cache_directory(environ: os._Environ[str] | dict[str, str]) -> str:
+    """What can be made anew at any time; as ``platformdirs.user_cache_dir("pymachine", appauthor=False)``."""
+    home = os.path.expanduser("~")
+    if sys.platform == "win32":
+        return os.path.join(_data_directory(environ), "pymachine", "Cache")
+    configured = environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(configured):
+        return os.path.join(configured, "pymachine")
+    return os.path.join(home, *(("Library", "Caches") if sys.platform == "darwin" else (".cache",)), "pymachine")
+
+
 def is_ours_or_empty(directory: str) -> bool:
     """Whether this directory holds our store, or nothing, or does not exist."""
     try:

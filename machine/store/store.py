@@ -31,7 +31,7 @@ class Store:
         self.machines = Machines(self.database)
         self.journal = Journal(self.database)
         self.history = History(self.database)
-        self.heartbeats = Heartbeats(self.database)
+        self.heartbeats = Heartbeats(self.database, self.journal)
         self.orphans = Orphans(self.database)
         self.notes = StoredNotes(self.database)
         self.logs = Files(os.path.join(directory, "logs"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 from collections.abc import Callable
@@ -20,6 +21,13 @@ from tests.unit.specs import add_machine, spec
 EVENT = Event(machine="web", operation="create", step="instance", status="begun")
 INSTANCE = Instance(driver="generic", id="other", access=Access(host="198.51.100.1"))
 
+
+def step_done(store: Store, entry: Entry, name: str, result: dict[str, object]) -> None:
+    """A step that is done, and the write that it goes with."""
+    store.journal.step(entry, name, "done", EVENT, result)
+    store.journal.catch_up(entry)
+
+
 # The fenced writes: each is made by somebody who was taken over meanwhile.
 WRITES: dict[str, Callable[[Store, Entry], None]] = {
     "request": lambda store, entry: store.journal.record_request(entry, {"size": "big"}),
@@ -28,8 +36,8 @@ WRITES: dict[str, Callable[[Store, Entry], None]] = {
     "converged": lambda store, entry: store.journal.record_converged(entry, port=1, engine="e", facts={}),
     "endpoint": lambda store, entry: store.journal.record_endpoint(entry, Endpoint(url="tcp://x:1")),
     "step begun": lambda store, entry: store.journal.step(entry, "instance", "begun", EVENT),
-    "step done": lambda store, entry: store.journal.step(entry, "reserve", "done", EVENT, {"more": 1}),
-    "event": lambda store, entry: store.journal.event(entry, EVENT),
+    "step done": lambda store, entry: step_done(store, entry, "reserve", {"more": 1}),
+    "event": lambda store, entry: store.journal.event(entry, EVENT, at_once=True),
     "finish": lambda store, entry: store.journal.finish(entry, state=State.RUNNING),
     "failed": lambda store, entry: store.journal.finish(entry, state=State.ERROR, error="no"),
     "removed": lambda store, entry: store.journal.finish_removed(entry),
@@ -81,11 +89,42 @@ def test_a_step_is_journalled_as_begun_before_it_is_done(store: Store) -> None:
     (before,) = store.history.timeline(machine)[0]["Steps"]
     assert (before["Status"], before["EndedAt"]) == ("begun", None)
     assert not store.journal.step_done(entry, "instance")
-    store.journal.step(entry, "instance", "done", EVENT, {"address": "192.0.2.7"})
+    step_done(store, entry, "instance", {"address": "192.0.2.7"})
     (after,) = store.history.timeline(machine)[0]["Steps"]
     assert (after["Status"], after["Result"]) == ("done", {"address": "192.0.2.7"})
     assert after["BegunAt"] == before["BegunAt"] <= after["EndedAt"]
     assert store.journal.step_done(entry, "instance")
+
+
+def said(store: Store, entry: Entry) -> list[str]:
+    """What an operation's steps have said, as another process reads it."""
+    return [row["text"] for row in store.database.read("SELECT text FROM events ORDER BY id") if row["text"]]
+
+
+def test_what_a_step_says_goes_with_the_next_write_and_before_it(store: Store) -> None:
+    entry = store.journal.begin_create(spec())
+    for text in ("one", "two"):
+        store.journal.event(entry, dataclasses.replace(EVENT, text=text), at_once=False)
+    assert said(store, entry) == []
+    store.journal.step(entry, "connect", "begun", dataclasses.replace(EVENT, text="three"))
+    assert said(store, entry) == ["one", "two", "three"]
+
+
+def test_what_a_step_says_at_once_takes_what_was_said_before_with_it(store: Store) -> None:
+    entry = store.journal.begin_create(spec())
+    for text, at_once in (("one", False), ("two", True)):
+        store.journal.event(entry, dataclasses.replace(EVENT, text=text), at_once=at_once)
+    assert said(store, entry) == ["one", "two"]
+
+
+def test_a_write_that_fails_loses_nothing_of_what_waited_for_it(store: Store) -> None:
+    entry = store.journal.begin_create(spec())
+    store.journal.event(entry, dataclasses.replace(EVENT, text="one"), at_once=False)
+    with pytest.raises(TypeError):
+        store.journal.record_resource(entry, "i-2", {"kind": object()})
+    assert said(store, entry) == []
+    store.journal.event(entry, dataclasses.replace(EVENT, text="two"), at_once=True)
+    assert said(store, entry) == ["one", "two"]
 
 
 def test_the_token_is_recorded_with_the_name_before_anything_is_made(store: Store) -> None:

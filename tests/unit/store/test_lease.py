@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from machine.errors import Cancelled, OperationInProgress, PymachineError
+from machine.model import Event
 from machine.store.heartbeat import Heartbeats
 from machine.store.lease import LEASE_SECONDS, Entry
 from machine.store.store import Store
@@ -30,7 +31,7 @@ def stopped() -> tuple[threading.Event, list[PymachineError]]:
 
 @pytest.fixture
 def beats(store: Store) -> Heartbeats:
-    return Heartbeats(store.database, seconds=0.01)
+    return Heartbeats(store.database, store.journal, seconds=0.01)
 
 
 def test_a_silent_owner_is_named_and_refused_until_its_lease_has_run_out(store: Store) -> None:
@@ -73,6 +74,19 @@ def test_a_heartbeat_keeps_a_lease(store: Store, beats: Heartbeats) -> None:
     while not renewed.wait(0.01):
         if store.journal.is_held(machine):
             renewed.set()
+    beats.release(entry)
+
+
+def test_a_heartbeat_takes_along_what_the_operation_has_said(store: Store, beats: Heartbeats) -> None:
+    machine = add_machine(store)
+    entry = store.journal.begin(machine, "provision")
+    event = Event(machine=machine.name, operation="provision", step="converge", status="progress", text="installing")
+    store.journal.event(entry, event, at_once=False)
+    beats.keep(entry, lambda _reason: None)
+    seen = threading.Event()
+    while not seen.wait(0.01):
+        if store.history.ever_reported(machine, "converge"):
+            seen.set()
     beats.release(entry)
 
 
