@@ -7,6 +7,7 @@ import errno
 import http.client
 import json
 import logging
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ _log = logging.getLogger(__name__)
 _CONNECT_SECONDS = 5.0
 _REQUEST_SECONDS = 10.0
 _LARGEST_ANSWER = 1 << 20
+_DOCKER = re.compile(r"Docker/(\S+) \(\w+\)")  # the Server header of Docker Engine; Podman's says "Libpod/…"
 _NO_ROUTE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT)
 _HINTS = {
     "agent": "look on the host: journalctl -u pymachine-agent",
@@ -53,7 +55,7 @@ def ask_health(address: str, port: int, files: Files, deadline: Deadline, *, loc
     with _dialled(address, port, files, deadline, local_port, who="agent") as connection:
         agent = _get(connection, "/agent/v1/health")
         engine = agent["engine"]
-        version = str(_get(connection, "/version")["Version"]) if engine["state"] == "up" else None
+        version = _engine_version(connection) if engine["state"] == "up" else None
         return Health(
             agent_version=str(agent["agent"]["version"]),
             engine_version=version,
@@ -68,8 +70,7 @@ def ask_engine(address: str, port: int, files: Files, deadline: Deadline) -> Hea
         EndpointUnverified: ``layer`` is "name", "route", "port", "tls" or "engine".
     """
     with _dialled(address, port, files, deadline, None, who="engine") as connection:
-        version = str(_get(connection, "/version")["Version"])
-        return Health(agent_version=None, engine_version=version, engine_trouble="")
+        return Health(agent_version=None, engine_version=_engine_version(connection), engine_trouble="")
 
 
 @contextlib.contextmanager
@@ -82,7 +83,8 @@ def _dialled(
     # From Python 3.13 on; an authority that docker-machine made has not all that RFC 5280 wants.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.load_cert_chain(files.path("cert.pem"), files.path("key.pem"))
-    connection = http.client.HTTPSConnection(address, port, context=context)
+    # The timeout is for one that dials anew because the other side closed after an answer.
+    connection = http.client.HTTPSConnection(address, port, context=context, timeout=_REQUEST_SECONDS)
     dial = (address, port) if local_port is None else ("127.0.0.1", local_port)
     try:
         plain = socket.create_connection(dial, timeout=deadline.remaining(_CONNECT_SECONDS))
@@ -102,11 +104,23 @@ def _dialled(
         connection.close()
 
 
-def _get(connection: http.client.HTTPSConnection, path: str) -> dict[str, Any]:
+def _engine_version(connection: http.client.HTTPSConnection) -> str:
+    """Docker Engine says it with every answer; ``/version`` would cost it two processes."""
+    response, _ = _asked(connection, "/_ping")
+    match = _DOCKER.fullmatch(response.getheader("Server", "")) if response.status == 200 else None
+    return match.group(1) if match else str(_get(connection, "/version")["Version"])
+
+
+def _asked(connection: http.client.HTTPSConnection, path: str) -> tuple[http.client.HTTPResponse, bytes]:
     connection.request("GET", path)
     response = connection.getresponse()
     body = response.read(_LARGEST_ANSWER)
     _log.debug("GET %s from %s:%s: %s, %s bytes", path, connection.host, connection.port, response.status, len(body))
+    return response, body
+
+
+def _get(connection: http.client.HTTPSConnection, path: str) -> dict[str, Any]:
+    response, body = _asked(connection, path)
     if response.status != 200:
         raise http.client.HTTPException(f"GET {path}: {response.status} {body[:200].decode(errors='replace')}")
     answer = json.loads(body)

@@ -1,7 +1,7 @@
 """A host in a directory: the real stub, loader and agent as children, files below one root, a fake systemd.
 
 What is faked is what a unit test cannot have: systemd (a script that remembers, and reports as the service would) and
-the engine (a Unix socket that answers /version). Everything else, and every file, is real.
+the engine (a Unix socket that answers /_ping and /version). Everything else, and every file, is real.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ class FakeHost:
         self.bin.mkdir()
         self.systemd = systemd
         self.docker_start = 5
+        self.engine_server = "Docker/20.10.24 (linux)"  # what its answers say they are from
+        self.engine_says = {"Version": "20.10.24", "ApiVersion": "1.41", "Components": [{"Name": "Engine"}]}
+        self.asked: list[str] = []  # of the engine
         self.write_systemctl()
         self.command("journalctl", "echo 'what the journal says'")
         self.login_shell = "/bin/sh"  # of the account: what sshd runs the command with
@@ -61,7 +64,6 @@ class FakeHost:
         listener.bind(str(self.root / "run/docker.sock"))
         listener.listen(16)
         self._listeners.append(listener)
-        body = json.dumps({"Version": "20.10.24", "ApiVersion": "1.41", "Components": [{"Name": "Engine"}]})
 
         def serve() -> None:
             while True:
@@ -70,8 +72,11 @@ class FakeHost:
                 except OSError:
                     return
                 with sock:
-                    sock.recv(65536)
-                    sock.sendall(f"HTTP/1.0 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+                    page = sock.recv(65536).decode().split()[1]
+                    self.asked.append(page)
+                    body = "OK" if page == "/_ping" else json.dumps(self.engine_says)
+                    head = f"HTTP/1.0 200 OK\r\nServer: {self.engine_server}\r\nApi-Version: 1.41\r\n"
+                    sock.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
 
         threading.Thread(target=serve, daemon=True).start()
 

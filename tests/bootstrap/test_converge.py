@@ -48,6 +48,26 @@ def test_the_first_converge_makes_the_host_as_wanted(host: FakeHost, operator: O
     assert f":{operator.port}\n" in socket_unit
 
 
+def test_docker_engine_is_not_asked_for_its_version_which_would_start_two_processes(
+    host: FakeHost, operator: Operator
+) -> None:
+    host.engine_server = "Docker/28.0.1+dfsg1 (linux)"
+    report = operator.converge(host)
+    assert (report.engine_kind, report.engine_version) == ("docker", "28.0.1+dfsg1")
+    assert host.asked == ["/_ping"]
+
+
+@pytest.mark.parametrize("server", ["Libpod/5.4.0 (linux)", "nginx", "Docker/ (linux)", ""])
+def test_an_engine_whose_headers_do_not_say_what_it_is_is_asked(
+    host: FakeHost, operator: Operator, server: str
+) -> None:
+    host.engine_server = server
+    host.engine_says = {"Version": "5.4.0", "ApiVersion": "1.41", "Components": [{"Name": "Podman Engine"}]}
+    report = operator.converge(host)
+    assert (report.engine_kind, report.engine_version) == ("podman", "5.4.0")
+    assert host.asked == ["/_ping", "/version"]
+
+
 def test_a_second_converge_changes_nothing_and_sends_nothing(host: FakeHost, operator: Operator) -> None:
     operator.converge(host)
     before, calls = host.files(), len(host.systemctl_calls())

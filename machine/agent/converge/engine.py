@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import time
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 SOCKETS = ("/run/docker.sock", "/var/run/docker.sock")
 _ANSWER_SECONDS = 20  # to one question; an engine that is started by its socket takes seconds
 _START_SECONDS = 90
+_SERVER = re.compile(r"Docker/(\S+) \(\w+\)")  # of Docker Engine's answers; Podman's say "Libpod/…"
 
 
 class Engine:
@@ -123,13 +125,27 @@ def find(host: Host, seconds: float = _ANSWER_SECONDS) -> Engine | None:
     """The engine that answers on this host now; None when none does."""
     for path in SOCKETS:
         try:
-            said = ask(host.path(path), "/version", seconds)
+            said = _said(host.path(path), seconds)
             if not isinstance(said, dict):
                 raise ValueError("not an engine")
         except (OSError, ValueError):
             continue
         return Engine(path, said, os.stat(host.path(path)).st_gid)
     return None
+
+
+def _said(path: str, seconds: float) -> Any:
+    """What ``/version`` says, as far as `Engine` reads it. It costs Docker Engine two processes (``runc --version``,
+    ``docker-init --version``), so that one is asked for what the headers of its ``/_ping`` say as well.
+    """
+    try:
+        headers, _ = _get(path, "/_ping", seconds)
+    except ValueError:
+        headers = {}
+    match = _SERVER.fullmatch(headers.get("server", ""))
+    if match and headers.get("api-version"):
+        return {"Version": match.group(1), "ApiVersion": headers["api-version"]}
+    return ask(path, "/version", seconds)
 
 
 def wait(host: Host, wire: Wire, seconds: float = _START_SECONDS) -> Engine:
@@ -153,7 +169,14 @@ def wait(host: Host, wire: Wire, seconds: float = _START_SECONDS) -> Engine:
 
 
 def ask(path: str, page: str, seconds: float = _ANSWER_SECONDS) -> Any:
-    """One question in HTTP/1.0, where the answer ends with the connection; h11 would cost more than the question."""
+    """One question, answered in JSON."""
+    return json.loads(_get(path, page, seconds)[1])
+
+
+def _get(path: str, page: str, seconds: float) -> tuple[dict[str, str], bytes]:
+    """Headers, by their names in small letters, and body. In HTTP/1.0, where the answer ends with the connection; h11
+    would cost more than the question.
+    """
     with socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(seconds)
         sock.connect(path)
@@ -165,6 +188,8 @@ def ask(path: str, page: str, seconds: float = _ANSWER_SECONDS) -> Any:
                 break
             answer += piece
     head, _, body = answer.partition(b"\r\n\r\n")
-    if b" 200 " not in head.partition(b"\r\n")[0] + b" ":
+    first, *lines = head.decode("latin-1").split("\r\n")
+    if " 200 " not in first + " ":
         raise ValueError("not an engine")
-    return json.loads(body)
+    fields = (line.partition(":") for line in lines)
+    return {name.strip().lower(): value.strip() for name, _, value in fields}, body

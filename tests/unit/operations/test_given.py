@@ -26,6 +26,7 @@ class Engine:
     port: int
     files: Path
     asked: list[str]
+    pages: dict[str, str]  # what there is, and whose answer it says it is
 
     @property
     def flags(self) -> list[str]:
@@ -40,6 +41,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     pair = new_authority("theirs")
     _certificates(files, load_authority(pair), pair.certificate)
     asked: list[str] = []
+    pages = {"/_ping": "Docker/28.1.1 (linux)", "/version": "Docker/28.1.1 (linux)"}
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -47,7 +49,8 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
         def do_GET(self) -> None:
             asked.append(self.path)
             body = json.dumps({"Version": "28.1.1"}).encode()
-            self.send_response(200 if self.path == "/version" else 404)
+            self.send_response_only(200 if self.path in pages else 404)
+            self.send_header("Server", pages.get(self.path, "nginx"))
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -62,7 +65,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield Engine(server.server_address[1], files, asked)
+        yield Engine(server.server_address[1], files, asked, pages)
         server.shutdown()
         thread.join()
 
@@ -104,12 +107,23 @@ def test_an_endpoint_with_certificates_is_asked_as_an_engine_and_not_as_our_agen
 ) -> None:
     said = command("create", "-d", "none", "--url", f"tcp://127.0.0.1:{engine.port}", *engine.flags, "theirs")
     assert "with docker 28.1.1" in said
-    assert engine.asked == ["/version"]
+    assert engine.asked == ["/_ping"]
     (row,) = json.loads(command("ls", "-o", "json"))
     assert (row["state"], row["engine"], row["trouble"]) == ("Running", "28.1.1", "")
     assert command("status", "theirs") == "Running\n"
     assert command("url", "theirs") == f"tcp://127.0.0.1:{engine.port}\n"
     assert command("ip", "theirs") == "127.0.0.1\n"
+
+
+@pytest.mark.parametrize("pages", [{"/_ping": "Libpod/5.4.0 (linux)"}, {"/_ping": "Docker/ (linux)"}, {}])
+def test_an_engine_that_does_not_name_itself_in_passing_is_asked_for_its_version(
+    command: Command, engine: Engine, pages: dict[str, str]
+) -> None:
+    engine.pages.pop("/_ping")
+    engine.pages.update(pages)
+    said = command("create", "-d", "none", "--url", f"tcp://127.0.0.1:{engine.port}", *engine.flags, "theirs")
+    assert "with docker 28.1.1" in said
+    assert engine.asked == ["/_ping", "/version"]
 
 
 def test_its_certificates_are_copied_and_nothing_else_is_kept(command: Command, engine: Engine) -> None:
