@@ -15,6 +15,10 @@ TYPE_CHECKING = False  # `typing` would cost a converge with nothing to do 4 ms
 if TYPE_CHECKING:
     from typing import Any
 
+# A P-256 key as both tools write it (RFC 5915, DER): this, the number, this, the point as 0x04 X Y. And the point as
+# SubjectPublicKeyInfo (RFC 5480) is a prefix and itself.
+_PRIVATE, _POINT = bytes.fromhex("30770201010420"), bytes.fromhex("a00a06082a8648ce3d030107a144034200")
+_PUBLIC = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
 _OPENSSH = ("ssh-keygen", "-q", "-t", "ecdsa", "-b", "256", "-m", "PEM", "-N", "", "-C", "", "-f")
 
 
@@ -37,7 +41,7 @@ def ensure(host: Host, wire: Wire, state: State, wanted: dict[str, Any], now: fl
     if host.read(key) is None:
         state.put("certificate", None)  # it fits no key that comes
         _make_key(host, key)
-    answer = wire.ask("certificate", public_key=_public_half(host, key))
+    answer = wire.ask("certificate", public_key=public_half(host, key))
     certificate, authority = answer.get("certificate"), answer.get("ca")
     if not isinstance(certificate, str) or not isinstance(authority, str):
         raise Failed("certificate", "the operator sent no certificate")
@@ -106,8 +110,18 @@ def _make_key(host: Host, path: str) -> None:
         os.umask(old)
 
 
-def _public_half(host: Host, path: str) -> str:
-    """The key's public half, PEM (SubjectPublicKeyInfo)."""
+def public_half(host: Host, path: str) -> str:
+    """The key's public half, PEM (SubjectPublicKeyInfo). It is in the file; a tool, which is a process more, is asked
+    only where that does not look as ours do.
+
+    Raises:
+        Failed: ``key-tool``: it cannot say it.
+    """
+    point = _point(host.read(path) or b"")
+    if point is not None:
+        text = base64.b64encode(_PUBLIC + point).decode()
+        lines = "\n".join(text[at : at + 64] for at in range(0, len(text), 64))
+        return f"-----BEGIN PUBLIC KEY-----\n{lines}\n-----END PUBLIC KEY-----\n"
     if host.has("ssh-keygen"):
         ran = host.run("ssh-keygen", "-e", "-m", "PKCS8", "-f", path)
     else:
@@ -115,6 +129,20 @@ def _public_half(host: Host, path: str) -> str:
     if ran.code != 0 or "BEGIN PUBLIC KEY" not in ran.out:
         raise Failed("key-tool", "the host could not show the public half of its key", ran.last_words())
     return ran.out
+
+
+def _point(pem: bytes) -> bytes | None:
+    pieces = pem.split(b"-----")
+    if len(pieces) != 5 or pieces[1] != b"BEGIN EC PRIVATE KEY":
+        return None
+    try:
+        der = base64.b64decode(pieces[2])
+    except ValueError:
+        return None
+    numbered = len(_PRIVATE) + 32
+    point = der[numbered + len(_POINT) :]
+    fits = der.startswith(_PRIVATE) and der[numbered:].startswith(_POINT) and len(point) == 65 and point[0] == 4
+    return point if fits else None
 
 
 def _examine(host: Host, key: str, certificate: bytes, authority: bytes) -> dict[str, Any]:
