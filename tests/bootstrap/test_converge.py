@@ -326,6 +326,13 @@ def test_an_older_systemd_gets_the_unit_it_understands(host: FakeHost, operator:
     assert "--drop-to-group=" in unit
 
 
+def test_a_newer_systemd_is_known_by_its_tool_and_not_asked(host: FakeHost, operator: Operator) -> None:
+    host.file("usr/bin/systemd-creds", "")
+    operator.converge(host)
+    assert "LoadCredential" in (host.root / "etc/systemd/system/pymachine-agent.service").read_text()
+    assert [call[0] for call in host.systemctl_calls()] == ["start"]
+
+
 def test_a_wrong_clock_is_a_warning_and_no_obstacle(host: FakeHost, operator: Operator) -> None:
     report = operator.converge(host, now=time.time() - 100)
     assert 95 < report.clock_skew < 130

@@ -22,6 +22,7 @@ SERVICE, SOCKET = "pymachine-agent.service", "pymachine-agent.socket"
 UNITS = "/etc/systemd/system"
 _LINKS = {SOCKET: "sockets.target.wants", SERVICE: "multi-user.target.wants"}
 _CREDENTIALS_SINCE = 247  # LoadCredential=, systemd's NEWS
+_CREDENTIALS_TOOL = "/usr/bin/systemd-creds"  # comes with systemd since 250
 _RELOAD_SECONDS = 5
 
 
@@ -205,6 +206,8 @@ def _said(host: Host) -> str:
 
 def variant(host: Host) -> str:
     """Which service unit this host's systemd can run; looked up once per host."""
+    if os.path.exists(host.path(_CREDENTIALS_TOOL)):
+        return "credentials"  # and no process is started to hear so
     match = re.match(r"systemd (\d+)", host.run("systemctl", "--version").out)
     return "credentials" if match and int(match.group(1)) >= _CREDENTIALS_SINCE else "plain"
 
