@@ -6,8 +6,9 @@ import os
 
 from machine.fleet.merge import ADD, merged
 from machine.fleet.model import Position
+from machine.fleet.parse import parse
 from machine.fleet.problems import Problems
-from machine.fleet.tree import List, Map, parse
+from machine.fleet.tree import List, Map
 
 INCLUDE = "include"
 

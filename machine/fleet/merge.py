@@ -38,7 +38,10 @@ def merged(lower: Map, upper: Map) -> Map:
 
 def settled(section: Map) -> Map:
     """A mapping below which nothing more comes: nothing is left to be added to or to be taken away."""
-    if not any(value is None or key.endswith(ADD) for key, value in section.items()):
+    for key, value in section.items():
+        if value is None or key[-1:] == ADD:
+            break
+    else:
         return section
     plain = Map(section.at)
     for key, value in section.items():

@@ -34,6 +34,7 @@ def specs_of(
         UsageError: a value that cannot be meant; it says where.
         UnknownDriver, PreCheckFailed: a driver that is not installed, or cannot be imported.
     """
+    environ = dict(environ)  # each look into the process's own is work
     drivers: dict[str, Driver] = {}
     alike: dict[str, Wanted] = {}  # machines of a group differ in their names, mostly
     found: dict[str, Wanted] = {}

@@ -1,18 +1,21 @@
-"""What a schema finds wrong with a fleet file, in words and with its place. jsonschema is imported nowhere else."""
+"""What a schema finds wrong with a fleet file, in words and with its place. jsonschema is imported nowhere else, and
+here only for a file with which something is wrong.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-
+from machine.fleet.fits import NotSure, fits
 from machine.fleet.merge import ADD
 from machine.fleet.model import Position
 from machine.fleet.problems import Problems, meant
 from machine.fleet.schema import REASON, VARIABLE
 from machine.fleet.tree import List, Map
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 _KINDS = {
     "string": "a text",
@@ -27,6 +30,13 @@ _LONGEST = 40  # characters of a value that are shown
 
 def validate(document: Map, schema: Mapping[str, Any], problems: Problems) -> None:
     """Hold a document against a schema; it is looked at as it was written, before machines are made of it."""
+    try:
+        if fits(document, schema):
+            return
+    except NotSure:
+        pass
+    from jsonschema import Draft202012Validator
+
     for error in Draft202012Validator(schema).iter_errors(document):
         _tell(document, error, problems)
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from machine.errors import UsageError
 from machine.fleet.model import Position
+from machine.fleet.parse import scalar
 from machine.fleet.problems import Problems, meant
-from machine.fleet.tree import List, Map, scalar
+from machine.fleet.tree import List, Map
 from machine.operations.log import hide
 
 SECTION = "variables"
@@ -53,6 +54,11 @@ class Variables:
                 )
         for name in declared:
             self._check(name)
+
+    @property
+    def secrets(self) -> bool:
+        """Whether there are secret ones at all."""
+        return any(map(self.is_secret, self._declared))
 
     def is_secret(self, name: str) -> bool:
         """Whether its value must not be shown or stored."""

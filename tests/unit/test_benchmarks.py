@@ -13,7 +13,7 @@ import pytest
 from benchmarks.fleet import ansible_inventory, fleet_file, payload, pyinfra_inventory
 from benchmarks.hosts import Hosts
 from benchmarks.row import HEADERS, Row, line
-from benchmarks.scale import fill_store, fleet_text
+from benchmarks.scale import fill_store, fleet_text, listed_text
 from benchmarks.simulation import FAILS, MEDIAN_SECONDS, drawn, free_of_charge, least
 from benchmarks.usage import used
 from machine.driver import load_driver
@@ -128,12 +128,16 @@ def test_the_peers_file_is_of_the_size_that_is_said_and_runs() -> None:
     compile(text, "server.py", "exec")
 
 
-def test_the_large_fleet_is_there_but_for_what_is_not_recorded(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [(fleet_text(3, 4), ["group2-3", "group2-4"]), (listed_text(3, 4), ["host2-0002", "host2-0003"])],
+)
+def test_the_large_fleet_is_there_but_for_what_is_not_recorded(tmp_path: Path, text: str, missing: list[str]) -> None:
     file = tmp_path / "fleet.yaml"
-    file.write_text(fleet_text(3, 4))
+    file.write_text(text)
     fleet = load_fleet(str(file))
     fill_store(tmp_path / "store", fleet, all_but=2)
     store = Store(str(tmp_path / "store"))
     plan = survey(store, fleet, Config(""), environ={}, look=False).plan
     store.close()
-    assert [change.machine for change in plan.pending] == ["group2-3", "group2-4"]
+    assert [change.machine for change in plan.pending] == missing

@@ -141,10 +141,10 @@ GROUP = f"fleet: x\ngroups:\n  web: {{{HOST}, "  # and what a test adds, and a b
         ("fleet: x\n¦---\nfleet: y\n", ["here another one begins"]),
         ("fleet: x\ngroups: {web: ¦*common}\n", ["undefined alias"]),
         ("fleet: ¦!secret x\ngroups:", ["tags such as !secret mean nothing"]),
-        ("fleet: x\nx-a: ¦&a [*a]\ngroups:", ["this contains itself"]),
+        ("fleet: x\nx-a: &a [¦*a]\ngroups:", ["*a contains itself"]),
         ("fleet: x\ngroups: {¦[a]: {}}", ["a key is a word"]),
         ("¦- fleet\n", ["a fleet file is a mapping"]),
-        ("¦" + "[" * 5000, ["nested too deeply"]),
+        ("[" * 100 + "¦" + "[" * 5000, ["nested too deeply"]),
         ("fleet: ¦\x01\n", ["no such character: U+0001"]),
         # Included files.
         ("include: [¦none.yaml]\nfleet: x\ngroups:", ["none.yaml cannot be read: No such file"]),
