@@ -6,7 +6,7 @@ import getpass
 import platform
 
 from machine.errors import StoreError, UsageError
-from machine.store.files import PUBLIC, Files
+from machine.store.files import PUBLIC, SECRET, Files
 from machine.store.store import Store
 from machine.trust.certificates import (
     Authority,
@@ -74,19 +74,22 @@ def ensure_client_certificate(
         trust: the CA to know the endpoint by, where that is another store's.
     """
     shown = trust or authority.pem
-    if files.read("ca.pem") != shown:
-        files.write("ca.pem", shown, PUBLIC)
-    elif _usable(store, files, machine, authority):
-        return
-    new_client_certificate(store, files, machine, authority)
+    if files.read("ca.pem") != shown or not _usable(store, files, machine, authority):
+        new_client_certificate(store, files, machine, authority, shown)
 
 
-def new_client_certificate(store: Store, files: Files, machine: str, authority: Authority) -> None:
-    """A new key and certificate for the client of a machine."""
+def new_client_certificate(
+    store: Store, files: Files, machine: str, authority: Authority, shown: bytes | None = None
+) -> None:
+    """A new key and certificate for the client of a machine.
+
+    Args:
+        shown: the CA to know the endpoint by; else that stays as it is.
+    """
     user = f"{getpass.getuser()}@{platform.node()}"
     pair = new_client(authority, store=store.id, machine=machine, user=user)
-    files.write("key.pem", pair.key)
-    files.write("cert.pem", pair.certificate, PUBLIC)
+    trusted = {} if shown is None else {"ca.pem": (shown, PUBLIC)}
+    files.write_all({**trusted, "key.pem": (pair.key, SECRET), "cert.pem": (pair.certificate, PUBLIC)})
 
 
 def _usable(store: Store, files: Files, machine: str, authority: Authority) -> bool:

@@ -20,7 +20,7 @@ from machine.operations.given import take_endpoint
 from machine.operations.hostconnection import MACHINE_KEY
 from machine.operations.log import hide
 from machine.operations.operation import Operation, Settings
-from machine.store.files import PUBLIC
+from machine.store.files import PUBLIC, SECRET
 from machine.store.store import Store
 from machine.trust.sshkeys import new_private_key, public_line
 
@@ -154,8 +154,8 @@ def _reserve(
             keep_credentials(files, keep)
         return recorded
     if private_key is not None:
-        files.write(MACHINE_KEY, private_key)
-        files.write(f"{MACHINE_KEY}.pub", f"{public_line(private_key)} {spec.name}\n".encode(), PUBLIC)
+        public = f"{public_line(private_key)} {spec.name}\n".encode()
+        files.write_all({MACHINE_KEY: (private_key, SECRET), f"{MACHINE_KEY}.pub": (public, PUBLIC)})
     if keep:
         keep_credentials(files, keep)
     op.store.journal.record_request(op.entry, request)

@@ -39,6 +39,8 @@ class SSHConfig:
 
     def expanded(self, text: str) -> str:
         """A setting with its ``%`` tokens filled in, those that ``ssh -G`` leaves as they are."""
+        if "%" not in text:
+            return text
         tokens = {
             "%": "%",
             "d": os.path.expanduser("~"),

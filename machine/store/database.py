@@ -23,6 +23,7 @@ from machine.store.location import DATABASE, MACHINES
 from machine.store.schema import MIGRATIONS, VERSION
 
 _BUSY_SECONDS = 60.0
+_CLOSING_SECONDS = 5.0
 _NO_ROOM = 64 * 1024  # bytes: what SQLite makes at once for its shared memory, and a page or two of the log
 
 
@@ -223,10 +224,19 @@ class Database:
             return self._db.execute(sql, parameters).fetchall()
 
     def close(self) -> None:
-        """Give all connections back; the last one folds the write-ahead log into the file."""
-        while self._opened:
-            self._opened.pop()[1].close()
-        self._local = threading.local()
+        """Give all connections back; the last one folds the write-ahead log into the file.
+
+        One that another thread is just writing with is waited for: closed under its hands, SQLite takes the process
+        along. Where that lasts too long (another process holds the store), they stay open.
+        """
+        if not self._writing.acquire(timeout=_CLOSING_SECONDS):
+            return
+        try:
+            while self._opened:
+                self._opened.pop()[1].close()
+            self._local = threading.local()
+        finally:
+            self._writing.release()
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from machine.errors import StoreError
 from machine.store.database import make_private_directory, sync_directory
@@ -51,10 +51,27 @@ class Files:
 
     def write(self, name: str, content: bytes, mode: int = SECRET) -> None:
         """Replace a file whole: temporary file, fsync, rename, fsync of the directory."""
+        self.write_all({name: (content, mode)})
+
+    def write_all(self, contents: Mapping[str, tuple[bytes, int]]) -> None:
+        """Replace files, each whole, in this order; the directory is synchronised once.
+
+        Args:
+            contents: by name: what is in it, and its mode.
+        """
         self._before_change()
         make_private_directory(self.directory)
+        name = ""
         try:
-            self._replace(name, content, mode)
+            with contextlib.ExitStack() as leftovers:
+                new = {}
+                for name, (content, mode) in contents.items():
+                    new[name] = self._beside(name, content, mode, leftovers)
+                self._before_change()
+                for name, temporary in new.items():
+                    os.replace(temporary, self.path(name))
+                leftovers.pop_all()
+            sync_directory(self.directory)
         except OSError as error:
             self._before_change()  # whoever has lost the right to write need not hear what came of trying
             raise self._not_written(name, error) from error
@@ -108,18 +125,18 @@ class Files:
             hint=f"look at the space left and the permissions: df -h {self.directory}",
         )
 
-    def _replace(self, name: str, content: bytes, mode: int) -> None:
+    def _beside(self, name: str, content: bytes, mode: int, leftovers: contextlib.ExitStack) -> str:
+        """A file's next content in a temporary file, on the disk; unlinked with ``leftovers``."""
         descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.{os.getpid()}-", dir=self.directory)  # mode 0600
-        try:
-            with open(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.chmod(temporary, mode)
-                os.fsync(file.fileno())
-            self._before_change()
-            os.replace(temporary, self.path(name))
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):  # swept away, or gone with the directory
-                os.unlink(temporary)
-            raise
-        sync_directory(self.directory)
+        leftovers.callback(_unlink, temporary)
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.chmod(temporary, mode)
+            os.fsync(file.fileno())
+        return temporary
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):  # renamed by now, swept away, or gone with the directory
+        os.unlink(path)
