@@ -11,10 +11,11 @@ from machine.fleet.variables import SECTION
 
 _WORD = r"(?:passw(?:or)?d|passphrase|secret|token|credential|api[-_.]?key|access[-_.]?key|private[-_.]?key)"
 _KEY = re.compile(rf"{_WORD}s?$", re.IGNORECASE)
+# What may stand between has an end: a text of a megabyte is looked through in no more than its length.
 _TEXT = re.compile(
-    rf"""[\w.-]*{_WORD}[\w.-]*(?:=|:\s?)["']?(?![$/\s"'<])\S"""  # API_TOKEN=x, --password=x
-    rf"|--[\w-]*{_WORD}[\w-]*\s+(?![$/~-])\S"  # --password x
-    r"|://[^/\s:@]+:(?!\$)[^/\s@]+@"  # https://user:password@host
+    rf"""{_WORD}[\w.-]{{0,40}}(?:=|:\s?)["']?(?![$/\s"'<])\S"""  # API_TOKEN=x, --password=x
+    rf"|--[\w-]{{0,40}}{_WORD}[\w-]{{0,40}}\s{{1,40}}(?![$/~-])\S"  # --password x
+    r"|://[^/\s:@]{1,256}:(?!\$)[^/\s@]{1,256}@"  # https://user:password@host
     r"|\bAKIA[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY",
     re.IGNORECASE,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,13 @@ def test_what_looks_like_a_password_is_warned_of_at_its_place_and_not_repeated(t
     assert "canary" not in warning
     assert "AKIA" not in warning
     assert "secret: true" in warning
+
+
+@pytest.mark.parametrize("part", ["a", "-", "--a", "token", "://a:b", "--token "])
+def test_a_long_text_is_looked_through_in_no_time(tmp_path: Path, part: str) -> None:
+    begun = time.process_time()
+    load(tmp_path, f"fleet: x\ngroups:\ndefaults: {{commands: ['{part * 20_000}']}}\n")
+    assert time.process_time() - begun < 5  # it was minutes
 
 
 @pytest.mark.parametrize(
