@@ -18,6 +18,7 @@ from benchmarks.row import Row
 from benchmarks.timing import interleaved
 from benchmarks.usage import Usage, used
 from machine.bootstrap.bundle import agent_bundle
+from machine.bootstrap.bytecode import agent_bytecode
 from machine.bootstrap.session import PROTOCOL
 from machine.bootstrap.stub import command as bootstrap_command
 from machine.bootstrap.stub import preamble
@@ -231,8 +232,11 @@ def ansible_inventory(hosts: Hosts, data: Mapping[str, str]) -> str:
 def by_hand(hosts: Hosts) -> dict[str, object]:
     """What `benchmarks.peers.hand` sends, ready made."""
     bundle, authority = agent_bundle(), new_authority(_BY_HAND)
-    offer = {"sha256": bundle.sha256, "size": len(bundle.data), "version": bundle.version, "root": "/"}
-    stdin = preamble({}, offer, may_install=True) + bundle.data
+    offer, agent = {**bundle.offer, "root": "/"}, bundle.data
+    bytecode = agent_bytecode()
+    if bytecode.magic == hosts.magic():  # it is sent unasked: they would ask for it
+        offer, agent = {**offer, "bytecode": bytecode.offer}, agent + bytecode.data
+    stdin = preamble({}, offer, may_install=True) + agent
     line = public_line(hosts.key.read_bytes())
     certificate = authority.certificate.decode()
     each = []

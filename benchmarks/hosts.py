@@ -29,6 +29,7 @@ _READY = (
     " for try in $(seq 600); do docker info >/dev/null 2>&1 && exit; sleep 0.1; done; exit 1"
 )
 _CONNECTIONS = "journalctl --sync; journalctl -u ssh -o cat | grep -c '^Connection from' || :"
+_MAGIC = "python3 -c 'import importlib.util; print(importlib.util.MAGIC_NUMBER.hex())'"
 _CLEAR = (
     "systemctl disable --now peer.service 2>/dev/null; rm -rf /opt/peer /etc/systemd/system/peer.service"
     " ~/.ansible; systemctl daemon-reload"
@@ -52,6 +53,10 @@ class Hosts:
     def connections(self) -> list[int]:
         """How many connections each host's SSH server has logged, this one included."""
         return [int(said) for said in self.each(lambda host: self._run(host, _CONNECTIONS))]
+
+    def magic(self) -> str:
+        """Of the bytecode of their Python, in hexadecimal; they are all made alike."""
+        return self._run(self.all[0], _MAGIC).strip()
 
     def clear_peers(self) -> None:
         """Take away what the peers have brought."""

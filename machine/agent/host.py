@@ -77,8 +77,12 @@ class Host:
         except FileNotFoundError:
             return None
 
-    def write(self, path: str, data: bytes, mode: int = 0o644) -> bool:
-        """Make the file hold this, all of it or as before, even when the power goes; False when it already did."""
+    def write(self, path: str, data: bytes, mode: int = 0o644, *, durable: bool = True) -> bool:
+        """Make the file hold this, all of it or as before; False when it already did.
+
+        Args:
+            durable: even when the power goes. Not waited for where whoever reads it sees whether it is whole.
+        """
         try:
             if self.read(path) == data and os.stat(path).st_mode & 0o777 == mode:
                 return False
@@ -94,12 +98,14 @@ class Host:
                 file.write(data)
                 os.fchmod(descriptor, mode)
                 file.flush()
-                os.fsync(descriptor)
+                if durable:
+                    os.fsync(descriptor)
             os.replace(temporary, path)
         except BaseException:
             self.remove(temporary)
             raise
-        sync_directory(directory)
+        if durable:
+            sync_directory(directory)
         return True
 
     def make_directory(self, path: str) -> None:

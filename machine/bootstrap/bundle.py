@@ -23,8 +23,7 @@ from machine.templating import render
 if TYPE_CHECKING:
     from importlib.abc import Traversable  # its place has moved since; for the type checker only
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip file can say
-_MAIN = "import sys\nfrom machine.agent.__main__ import main\nsys.exit(main(sys.argv[1:]))\n"
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip file can say
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,11 @@ class AgentBundle:
     sha256: str
     data: bytes
     version: str
+
+    @property
+    def offer(self) -> dict[str, object]:
+        """What a host is told of it."""
+        return {"sha256": self.sha256, "size": len(self.data), "version": self.version}
 
 
 _one_builds = threading.Lock()  # a cache alone would let each of many threads build it, before the first has
@@ -50,7 +54,7 @@ def _built() -> AgentBundle:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for name, content in sorted(_files()):
-            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry = zipfile.ZipInfo(name, EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             entry.create_system = 3  # Unix, wherever this is built
@@ -60,7 +64,7 @@ def _built() -> AgentBundle:
 
 
 def _files() -> Iterator[tuple[str, bytes]]:
-    yield "__main__.py", _MAIN.encode()
+    yield "__main__.py", _text(resources.files("machine.agent").joinpath("start.py"))
     yield "machine/__init__.py", b""
     yield from _modules(resources.files("machine.agent"), "machine/agent/")
     yield from _modules(_h11(), "h11/")
@@ -87,5 +91,9 @@ def _modules(package: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
         if item.is_dir() and item.name != "__pycache__":
             yield from _modules(item, f"{prefix}{item.name}/")
         elif item.name.endswith(".py"):
-            # Line ends as a checkout on Windows may have them must not make another agent of the same code.
-            yield prefix + item.name, item.read_bytes().replace(b"\r\n", b"\n")
+            yield prefix + item.name, _text(item)
+
+
+def _text(file: Traversable) -> bytes:
+    # Line ends as a checkout on Windows may have them must not make another agent of the same code.
+    return file.read_bytes().replace(b"\r\n", b"\n")

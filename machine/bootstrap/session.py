@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from machine.agent.version import newer
 from machine.bootstrap import stub as stubs
 from machine.bootstrap.bundle import AgentBundle, agent_bundle
+from machine.bootstrap.bytecode import AgentBytecode, agent_bytecode
 from machine.bootstrap.channel import Channel
 from machine.bootstrap.lines import HostLines, clean
 from machine.errors import BootstrapFailed, HostUnreachable
@@ -116,6 +117,7 @@ def converge(
     pin: Pin | None = None,
     sudo: bool = False,
     bundle: AgentBundle | None = None,
+    bytecode: AgentBytecode | None = None,
     script: bytes | None = None,
     root: str = "/",
 ) -> HostReport:
@@ -128,12 +130,15 @@ def converge(
         sign: called at most once, and only when the host needs a certificate.
         consent: called at most once, and only when the configuration of an engine that is there must change.
         pin: called at most twice, and only when a host key was to be replaced.
+        bundle, bytecode: another agent than ours, and what belongs to it: for tests.
         script, root: another stub, and another place than the host's own file system: for tests.
 
     Raises:
         BootstrapFailed: ``code`` says why: the agent's own slugs, and ``sudo``, ``shell``, ``cut``, ``protocol``.
     """
-    talk = _Conversation(channel, emit, sudo, bundle or agent_bundle(), script)
+    if bundle is None:
+        bundle, bytecode = agent_bundle(), bytecode or agent_bytecode()
+    talk = _Conversation(channel, emit, sudo, bundle, script, bytecode)
     result, hello = talk.run("converge", wanted, root, sign=sign, consent=consent, pin=pin)
     try:
         agent, engine = result["agent"], result["engine"]
@@ -227,9 +232,16 @@ def upgrade(channel: Channel, wanted: Mapping[str, Any], *, emit: Emit, sudo: bo
 
 class _Conversation:
     def __init__(
-        self, channel: Channel, emit: Emit, sudo: bool, bundle: AgentBundle, script: bytes | None = None
+        self,
+        channel: Channel,
+        emit: Emit,
+        sudo: bool,
+        bundle: AgentBundle,
+        script: bytes | None = None,
+        bytecode: AgentBytecode | None = None,
     ) -> None:
         self._channel, self._emit, self._sudo, self._bundle, self._script = channel, emit, sudo, bundle, script
+        self._bytecode = bytecode
         self._lines = HostLines(channel)
         self._spoke = False
 
@@ -245,20 +257,26 @@ class _Conversation:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The result and the hello of one bootstrap."""
         bundle = self._bundle
-        offer = {"sha256": bundle.sha256, "size": len(bundle.data), "version": bundle.version, "root": root}
+        offer = {**bundle.offer, "root": root}
+        if self._bytecode is not None:
+            offer["bytecode"] = self._bytecode.offer
         environment = {name: str(value) for name, value in (wanted.get("environment") or {}).items() if value}
         document = {**wanted, "protocol": PROTOCOL, "action": action, "environment": environment}
         self._send(stubs.preamble(environment, offer, may_install=action == "converge", script=self._script))
         hello = self._until("hello")
         if hello.get("hello") != PROTOCOL:
             raise _protocol(f"it says hello {hello.get('hello')}")
+        lacks = b"" if hello.get("have") else bundle.data
+        if hello.get("bytecode") and self._bytecode is not None:
+            lacks += self._bytecode.data
         if not hello.get("have"):
-            self._emit("agent", "progress", f"sending the agent ({len(bundle.data) // 1000} kB)", 0.0)
-            self._send(bundle.data)
+            self._emit("agent", "progress", f"sending the agent ({len(lacks) // 1000} kB)", 0.0)
         elif hello.get("kept") and newer(str(hello["kept"]), bundle.version):
             self._emit("agent", "warning", f"the host's agent {hello['kept']} is newer and is kept", 0.0)
         else:
             self._emit("agent", "progress", "the host has this agent", 0.0)
+        if lacks:
+            self._send(lacks)
         document.setdefault("now", time.time())  # now, and not before a Python was installed over there
         self._send(json.dumps(document).encode() + b"\n")
         while True:

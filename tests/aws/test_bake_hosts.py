@@ -87,7 +87,7 @@ def test_machines_from_a_baked_image_need_nothing_sent_share_nothing_and_leave_n
     assert "sending the agent" not in ready
     (image,) = [each for each in aws_hosts.backend().amis.values() if each.owner_id == ACCOUNT]
     tree = aws_hosts.hosts._images / image.id
-    agents = list((tree / "var/lib/pymachine-agent/agents").iterdir())
+    agents = list((tree / "var/lib/pymachine-agent/agents").glob("*.pyz"))
     assert len(agents) == 1
     assert files_with(tree, {"its hash": agents[0].stem.encode()}) == ["its hash in var/lib/pymachine-agent/state.json"]
     secrets = {

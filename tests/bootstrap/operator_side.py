@@ -59,6 +59,7 @@ class Operator:
         *,
         sudo: bool = False,
         bundle: Any = None,
+        bytecode: Any = None,
         **changes: Any,
     ) -> session.HostReport:
         return session.converge(
@@ -70,6 +71,7 @@ class Operator:
             pin=self.pin,
             sudo=sudo,
             bundle=bundle,
+            bytecode=bytecode,
             script=host.script,
             root=str(host.root),
         )

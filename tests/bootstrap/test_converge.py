@@ -10,6 +10,7 @@ import stat
 import subprocess
 import threading
 import time
+from importlib.util import MAGIC_NUMBER
 
 import pytest
 from fake_host import FakeHost
@@ -173,11 +174,12 @@ def test_an_older_agent_is_replaced_and_removed(host: FakeHost, operator: Operat
     operator.converge(host)
     old = "a" * 64
     host.own(f"agents/{old}.pyz").write_bytes(b"old")
+    host.own(f"agents/{old}.{MAGIC_NUMBER.hex()}.pyc.zip").write_bytes(b"old")
     state = host.state()
     state["agent"] = {"version": "0.0.1", "sha256": old}
     host.own("state.json").write_text(json.dumps(state))
     assert operator.converge(host).agent_sha256 == agent_bundle().sha256
-    assert os.listdir(host.own("agents")) == [f"{agent_bundle().sha256}.pyz"]
+    assert {name.partition(".")[0] for name in os.listdir(host.own("agents"))} == {agent_bundle().sha256}
 
 
 def test_an_agent_whose_bytes_are_not_what_was_promised_is_not_run(host: FakeHost, operator: Operator) -> None:
@@ -365,6 +367,31 @@ def test_what_was_made_for_the_key_goes_with_it(host: FakeHost, operator: Operat
     operator.converge(host, authorized_key={"user": ME.pw_name, "key": KEY})
     operator.uninstall(host)
     assert os.listdir(home) == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="becoming another account needs root")
+@pytest.mark.parametrize("cut_off", [False, True])
+def test_the_key_is_not_left_with_an_account_that_is_not_logged_in_to_any_more(
+    host: FakeHost, operator: Operator, cut_off: bool
+) -> None:
+    other = pwd.getpwnam("daemon")
+    home, new_home = (host.root / each.pw_dir.lstrip("/") for each in (ME, other))
+    for each in (home, new_home):
+        each.mkdir(parents=True, exist_ok=True)
+    for path in (host.root.parent, host.root, new_home):
+        path.chmod(0o755)
+    os.chown(new_home, other.pw_uid, other.pw_gid)
+    operator.converge(host, authorized_key={"user": ME.pw_name, "key": KEY})
+    if cut_off:  # before it was remembered
+        (home / ".ssh/authorized_keys").unlink()
+    operator.converge(host, authorized_key={"user": "daemon", "key": KEY})
+    assert not (home / ".ssh/authorized_keys").exists()
+    assert (new_home / ".ssh/authorized_keys").read_text() == f"{KEY} pymachine:store-1/web1\n"
+    before = host.files()
+    operator.converge(host, authorized_key={"user": "daemon", "key": KEY})
+    assert host.files() == before
+    operator.uninstall(host)
+    assert os.listdir(home) == os.listdir(new_home) == []
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="becoming another account needs root")

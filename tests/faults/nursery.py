@@ -175,10 +175,10 @@ def _serve() -> None:
             with contextlib.suppress(Exception):  # whoever uses it will say so
                 importlib.import_module(found.name)
     import machine.hot
-    from machine.bootstrap.bundle import agent_bundle
+    from machine.bootstrap.bytecode import agent_bytecode
     from tests.faults import points, scripted  # noqa: F401
 
-    agent_bundle()  # 30 ms, and the same bytes for all
+    agent_bytecode()  # and the bundle: the same bytes for all
     for name in os.environ.get("NURSERY_IMPORTS", "").split():
         importlib.import_module(name)
     gc.collect()

@@ -113,8 +113,9 @@ class ScriptedChannel:
 
     def _preamble(self, data: bytes) -> None:
         have = bool(self._host.read("agent"))
+        offer = json.loads(data.splitlines()[-1])
         self._turn = self._wanted if have else self._agent
-        self._say(hello=1, have=have)
+        self._say(hello=1, have=have, bytecode=not have and "bytecode" in offer)
 
     def _agent(self, data: bytes) -> None:
         self._host.write("agent", str(len(data)))

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 PROTOCOL = 1
 
 
-def run(source: BinaryIO, sink: BinaryIO, offer: dict[str, Any], sha256: str, data: bytes, installed: list[str]) -> int:
+def run(
+    source: BinaryIO,
+    sink: BinaryIO,
+    offer: dict[str, Any],
+    sha256: str,
+    data: bytes,
+    installed: list[str],
+    bytecode: bytes | None = None,
+) -> int:
     """One bootstrap, from the wanted document to the last line; the exit code.
 
     Args:
@@ -25,6 +33,7 @@ def run(source: BinaryIO, sink: BinaryIO, offer: dict[str, Any], sha256: str, da
         offer: what the loader was given; ``root`` is where the host's files are.
         sha256, data: the agent that runs.
         installed: packages the stub had to install to come this far.
+        bytecode: the same compiled (`machine.agent.start`), where it is there; it comes before it in ``sys.path``.
     """
     wire = Wire(source, sink)
     os.umask(0o077)
@@ -54,7 +63,8 @@ def run(source: BinaryIO, sink: BinaryIO, offer: dict[str, Any], sha256: str, da
         else:
             from machine.agent.converge.flow import Agent, converge
 
-            wire.finish(converge(host, wire, wanted, Agent(sha256, data, sys.path[0]), installed))
+            archive = sys.path[0 if bytecode is None else 1]
+            wire.finish(converge(host, wire, wanted, Agent(sha256, data, archive, bytecode), installed))
     except Gone:
         return 0
     except Failed as error:

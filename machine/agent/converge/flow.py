@@ -10,6 +10,7 @@ from machine.agent.converge import identity, port, service
 from machine.agent.converge.state import State
 from machine.agent.facts import host_facts
 from machine.agent.host import Host
+from machine.agent.start import compiled_path
 from machine.agent.version import VERSION
 from machine.agent.wire import Wire
 
@@ -25,10 +26,10 @@ CLOCK_SECONDS = 30  # a clock that is further off is worth a warning
 class Agent:
     """The agent that runs this converge, and shall serve."""
 
-    __slots__ = ("archive", "data", "sha256")
+    __slots__ = ("archive", "bytecode", "data", "sha256")
 
-    def __init__(self, sha256: str, data: bytes, archive: str) -> None:
-        self.sha256, self.data, self.archive = sha256, data, archive
+    def __init__(self, sha256: str, data: bytes, archive: str, bytecode: bytes | None) -> None:
+        self.sha256, self.data, self.archive, self.bytecode = sha256, data, archive, bytecode
 
 
 def converge(
@@ -83,10 +84,11 @@ def converge(
 
     # From here on the host is ours, and says so before anything of ours is on it.
     added = installed_before + added
-    state.put("owner", {"store": wanted["store"], "machine": wanted["machine"]})
-    state.put("engine", engines.memory(engine))
+    state.note("owner", {"store": wanted["store"], "machine": wanted["machine"]})
+    state.note("engine", engines.memory(engine))
     if added:
-        state.put("installed", sorted({*state.values.get("installed", []), *added}))
+        state.note("installed", sorted({*state.values.get("installed", []), *added}))
+    state.save()
     if begun is not None:
         from machine.agent.converge import early
 
@@ -94,13 +96,14 @@ def converge(
     if change is not None:
         changed += enginechange.apply(host, wire, state, change)
     changed += identity.ensure(host, wire, state, wanted["certificate"], float(wanted["now"]))
+    if not state.get("service"):
+        state.note("service", {"variant": service.variant(host)})
+    # Before systemd listens there: a converge that is cut off after that must know the port for its own.
+    state.note("endpoint", {"port": endpoint})
     installed = install(host, wire, state, agent)
     changed += installed
-    if not state.get("service"):
-        state.put("service", {"variant": service.variant(host)})
+    state.save()
     units = service.Units(agent.archive, state.get("service")["variant"], endpoint, engine.path, engine.group)
-    # Before systemd listens there: a converge that is cut off after that must know the port for its own.
-    state.put("endpoint", {"port": endpoint})
     changed += service.ensure(host, wire, observed, units, agent.sha256, _identity_digest(host, wanted))
     if wanted.get("authorized_key"):
         from machine.agent.converge import authorized
@@ -169,14 +172,23 @@ def _installed_packages(host: Host) -> set[str]:
 
 
 def install(host: Host, wire: Wire, state: State, agent: Agent) -> list[str]:
-    """The agent's bytes on disk under their own name, and ``current`` pointing at them; older ones go."""
+    """The agent's bytes on disk under their own name, and ``current`` pointing at them; older ones go.
+
+    The compiled ones beside them make it start sooner and change nothing: they are no change of the host.
+    """
     wire.begin("agent")
     directory, name = host.own("agents"), f"{agent.sha256}.pyz"
     written = host.write(os.path.join(directory, name), agent.data)
+    compiled = compiled_path(name)
+    if agent.bytecode is not None:
+        try:
+            host.write(os.path.join(directory, compiled), agent.bytecode, durable=False)
+        except OSError:
+            pass  # no room for it: it goes without
     linked = host.link(host.own("current"), os.path.join("agents", name))
     state.put("agent", {"version": VERSION, "sha256": agent.sha256})
     for other in os.listdir(directory):
-        if other != name:
+        if other not in (name, compiled):
             host.remove(os.path.join(directory, other))  # a process that runs it holds it open until it is restarted
     wire.done(f"agent {VERSION}")
     return [f"{host.own('current')}: agent {VERSION}"] if written or linked else []

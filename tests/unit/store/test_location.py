@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.store.location import store_directory
+from machine.store.location import cache_directory, store_directory
 
 sys_platform = sys.platform
 
@@ -68,12 +68,25 @@ def test_the_default_is_the_one_of_platformdirs(monkeypatch: pytest.MonkeyPatch,
     assert store_directory(None, os.environ) == expected
 
 
+@pytest.mark.parametrize("variable", ["", "  ", "relative/path", "/cache home"])
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+def test_the_cache_is_where_platformdirs_has_it(monkeypatch: pytest.MonkeyPatch, platform: str, variable: str) -> None:
+    from platformdirs.macos import MacOS
+    from platformdirs.unix import Unix
+
+    monkeypatch.setenv("XDG_CACHE_HOME", variable)
+    expected = (MacOS if platform == "darwin" else Unix)("pymachine", appauthor=False).user_cache_dir
+    monkeypatch.setattr(sys, "platform", platform)
+    assert cache_directory(os.environ) == expected
+
+
 @pytest.mark.skipif(sys_platform == "win32", reason="there it asks Windows itself")
-def test_the_default_on_windows_is_the_one_of_platformdirs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_defaults_on_windows_are_those_of_platformdirs(monkeypatch: pytest.MonkeyPatch) -> None:
     from platformdirs import windows
 
     monkeypatch.setattr(windows, "get_win_folder", windows.get_win_folder_from_env_vars)
     monkeypatch.setenv("LOCALAPPDATA", "/Users/me/AppData/Local")
-    expected = windows.Windows("pymachine", appauthor=False).user_data_dir
+    known = windows.Windows("pymachine", appauthor=False)
+    expected = (known.user_data_dir, known.user_cache_dir)
     monkeypatch.setattr(sys, "platform", "win32")
-    assert store_directory(None, os.environ) == expected
+    assert (store_directory(None, os.environ), cache_directory(os.environ)) == expected
