@@ -23,7 +23,8 @@ _OPENSSH = ("ssh-keygen", "-q", "-t", "ecdsa", "-b", "256", "-m", "PEM", "-N", "
 
 
 def ensure(host: Host, wire: Wire, state: State, wanted: dict[str, Any], now: float) -> list[str]:
-    """Key, certificate and CA as wanted; what was changed, for people.
+    """Key, certificate and CA as wanted; what was changed, for people. What is to be remembered of them is only noted:
+    without that, a repeat asks for a certificate once more.
 
     Args:
         wanted: ``names`` for the certificate, and ``ca`` in PEM; ``renew``: also where the one there is good.
@@ -49,7 +50,7 @@ def ensure(host: Host, wire: Wire, state: State, wanted: dict[str, Any], now: fl
     record["names"] = sorted(answer.get("names") or wanted["names"])
     host.write(host.own("ca.pem"), bundle(authority, state))
     host.write(host.own("cert.pem"), certificate.encode())
-    state.put("certificate", record)
+    state.note("certificate", record)
     wire.done(f"new certificate for {', '.join(record['names'])}")
     return [f"{host.own('cert.pem')}: {reason}"]
 
@@ -151,20 +152,21 @@ def _examine(host: Host, key: str, certificate: bytes, authority: bytes) -> dict
 
     from machine.agent.x509 import Certificate, Malformed
 
-    trial = host.own("cert.pem.new")
+    trial = os.memfd_create("certificate", os.MFD_CLOEXEC)  # OpenSSL takes a certificate from a file only
     try:
         der = base64.b64decode(certificate.split(b"-----")[2])
         dates = Certificate(der)
-        host.write(trial, certificate)
+        with open(trial, "wb", closefd=False) as file:
+            file.write(certificate)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(trial, key)
+        context.load_cert_chain(f"/proc/self/fd/{trial}", key)
         context.load_verify_locations(cadata=authority.decode())
     except (OSError, ssl.SSLError, ValueError, IndexError, Malformed) as error:
         raise Failed(
             "certificate", "the certificate from the operator does not fit the host's key", str(error)
         ) from None
     finally:
-        host.remove(trial)
+        os.close(trial)
     return {"sha256": _digest(certificate), "not_before": dates.not_before, "not_after": dates.not_after}
 
 

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 
 class State:
-    """The remembered facts; `save` after every change, before the next effect."""
+    """The remembered facts; `put` each, before the next effect that depends on it."""
 
     def __init__(self, host: Host, values: dict[str, Any]) -> None:
         self._host = host
         self.values = values
+        self._noted = False  # there is something to write
 
     @classmethod
     def load(cls, host: Host) -> State:
@@ -47,15 +48,26 @@ class State:
         part = self.values.get(name)
         return part if isinstance(part, dict) else {}
 
+    def note(self, name: str, value: Any) -> None:
+        """Remember with whatever is put next, at the latest with `save`: one write instead of two."""
+        if self.values.get(name) != value:
+            self.values, self._noted = {**self.values, name: value}, True
+
+    def save(self) -> None:
+        """What was noted is durable."""
+        if self._noted:
+            self.update({})
+
     def put(self, name: str, value: Any) -> None:
         """Remember, durably; None forgets."""
-        if self.values.get(name) != value:
-            self.update({name: value})
+        self.note(name, value)
+        self.save()
 
     def update(self, values: dict[str, Any]) -> None:
         """Remember several parts at once; None forgets."""
         self.values = {name: value for name, value in {**self.values, **values}.items() if value is not None}
         self._host.write(self._host.own("state.json"), json.dumps(self.values, indent=1, sort_keys=True).encode())
+        self._noted = False
 
     def check_owner(self, store: str, machine: str) -> None:
         """
