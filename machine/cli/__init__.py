@@ -5,9 +5,9 @@ One file per command; a command imports what it uses inside its function, so tha
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
+from gc import set_threshold  # by its own name, for `gc` is a command here
 
 _ALLOCATIONS_PER_COLLECTION = 20_000  # Python's: 700
 
@@ -16,7 +16,7 @@ def command_line(argv: list[str] | None = None) -> int:
     """Run a command line and return its exit code (``docs/exit-codes.md``)."""
     # What a command makes lives until it ends, modules above all; looking for garbage at Python's usual rate was an
     # eighth of what an apply computes.
-    gc.set_threshold(_ALLOCATIONS_PER_COLLECTION)
+    set_threshold(_ALLOCATIONS_PER_COLLECTION)
     import click
 
     from machine.cli.failures import show_click_error, show_error
