@@ -142,7 +142,7 @@ def _watch_transactions() -> None:
 def _writer() -> str:
     """Who writes: the method of the store that asked for the transaction, with the step where it is told one."""
     frame = sys._getframe(2)
-    while frame.f_globals["__name__"] in (__name__, "contextlib") or frame.f_code.co_name == "_write":
+    while frame.f_globals["__name__"] in (__name__, "contextlib") or frame.f_code.co_name in ("_write", "catch_up"):
         frame = frame.f_back  # type: ignore[assignment]
     name = f"{frame.f_globals['__name__'].rpartition('.')[2]}.{frame.f_code.co_name}"
     if frame.f_code.co_name == "step":
