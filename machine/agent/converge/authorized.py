@@ -40,9 +40,13 @@ def ensure(
     user, key = str(wanted["user"]), " ".join(str(wanted["key"]).split()[:2])
     if not _KEY.match(key) or not str(wanted["key"]).isprintable():
         raise Failed("login", "what should be allowed to log in is not a public key")
+    changed = []
+    if remembered.get("user", user) != user:  # another account from now on: the key must not stay with the old one
+        changed = [f"removed {line}" for line in _leave(host, mark, remembered)]
+        remembered = {}
     done = _as_user(host, user, lambda home: _add(home, f"{key} {mark}", mark))
     path = done.pop("path")
-    changed = [f"{path}: one line, marked {mark}"] if done.pop("changed") else []
+    changed += [f"{path}: one line, marked {mark}"] if done.pop("changed") else []
     created = {name: True for name in ("file", "directory") if done[name] or remembered.get(name)}
     return {"user": user, **created}, changed
 
@@ -54,6 +58,14 @@ def remove(host: Host, mark: str, remembered: dict[str, Any]) -> list[str]:
         return []
     done = _as_user(host, user, lambda home: _drop(home, mark, remembered))
     return list(done["removed"])
+
+
+def _leave(host: Host, mark: str, remembered: dict[str, Any]) -> list[str]:
+    try:
+        pwd.getpwnam(str(remembered["user"]))
+    except KeyError:
+        return []  # and its home with it
+    return remove(host, mark, remembered)
 
 
 def forget_files(host: Host, user: str, names: tuple[str, ...]) -> None:
