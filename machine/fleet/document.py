@@ -15,7 +15,7 @@ from machine.fleet.include import read
 from machine.fleet.model import Fleet
 from machine.fleet.problems import Problems
 from machine.fleet.schema import document_schema
-from machine.fleet.suspicious import warn_of_secrets
+from machine.fleet.suspicious import hide_secrets, warn_of_secrets
 from machine.fleet.tree import Map
 from machine.fleet.validate import validate
 from machine.fleet.variables import SECTION, Variables, refuse_secrets
@@ -64,7 +64,8 @@ def _loaded(path: str, environ: Mapping[str, str], variables: Mapping[str, str])
         problems.raise_errors()
     _fill_in(document, environ, variables, problems)
     drivers = _drivers(document)
-    validate(document, document_schema(drivers.values()), problems)
+    schema = document_schema(drivers.values())
+    validate(document, schema, problems)
     name = document.get("fleet")
     if name is None:
         problems.add(document.keys_at.get("fleet", document.at), "the fleet has no name: write fleet: NAME")
@@ -73,6 +74,8 @@ def _loaded(path: str, environ: Mapping[str, str], variables: Mapping[str, str])
     if "groups" not in document:
         problems.add(document.at, "the fleet has no groups: write groups: and below it what each is called")
     groups = Expansion(document, drivers, problems).groups()
+    if problems.found:
+        hide_secrets(document, schema, problems)
     problems.raise_errors(_HINT)
     return Fleet(name=str(name), file=os.path.abspath(path), groups=groups, warnings=problems.warnings())
 

@@ -167,7 +167,11 @@ class _Builder:
         at = self._at(event)
         if event.anchor not in self._anchors:
             mark = event.start_mark
-            raise NotYaml(f"this is no YAML: found undefined alias {event.anchor!r}", mark.line, mark.column)
+            raise NotYaml(
+                "this is no YAML: an alias of what is not there; a text that begins with * stands in quotes",
+                mark.line,
+                mark.column,
+            )
         part = self._anchors[event.anchor]
         if part is None:
             self._wrong(at, f"*{event.anchor} contains itself")
@@ -218,8 +222,7 @@ class _Builder:
     def _check_tag(self, tag: str, at: Position) -> None:
         name = tag.removeprefix(_YAML)
         if name not in _TAGS:
-            shown = name if name[0] == "!" else f"!!{name}"
-            self._wrong(at, f"tags such as {shown} mean nothing in a fleet file")
+            self._wrong(at, "tags mean nothing in a fleet file; a text that begins with ! stands in quotes")
 
     def _at(self, event: Any) -> Position:
         return Position(self._file, event.start_mark.line + 1, event.start_mark.column + 1)

@@ -9,6 +9,10 @@ from machine.errors import FleetFileError
 from machine.fleet.model import Position
 
 _KNOWN_SHOWN = 12  # names; of more, nobody reads a list
+_HIDDEN = "[hidden]"
+_SHORTEST = 4  # characters of a secret; what is shorter is taken out of what is said of its own place alone
+LONGEST = 40  # characters of a value that are shown
+CUT = "…"  # after the last of them
 
 
 class Problems:
@@ -17,6 +21,7 @@ class Problems:
     def __init__(self) -> None:
         self._errors: dict[Position, str] = {}
         self._warnings: dict[tuple[Position, str], None] = {}
+        self._secrets: dict[str, Position] = {}
         self.unread = False  # a file could not be read: what it would have said is missing everywhere
 
     def add(self, at: Position, text: str) -> None:
@@ -26,6 +31,15 @@ class Problems:
     def warn(self, at: Position, text: str) -> None:
         """Something can be meant, and is told of."""
         self._warnings[at, text] = None
+
+    def hide(self, secret: str, at: Position) -> None:
+        """Say this text in no error. It may be a secret: people show errors to others."""
+        self._secrets.setdefault(secret, at)
+
+    @property
+    def found(self) -> bool:
+        """Whether there are errors."""
+        return bool(self._errors)
 
     def warnings(self) -> tuple[str, ...]:
         """One line each, in the order of the file."""
@@ -39,11 +53,22 @@ class Problems:
         """
         if not self._errors:
             return
-        lines = [f"{at}: {text}" for at, text in sorted(self._errors.items())]
+        secrets = sorted(self._secrets.items(), key=lambda each: len(each[0]), reverse=True)
+        lines = [f"{at}: {_without(secrets, text, at)}" for at, text in sorted(self._errors.items())]
         message = lines[0]
         if len(lines) > 1:
             message = f"{len(lines)} errors:\n" + "\n".join(f"  {line}" for line in lines)
         raise FleetFileError(message, problems=lines, hint=hint)
+
+
+def _without(secrets: Iterable[tuple[str, Position]], text: str, at: Position) -> str:
+    for secret, place in secrets:
+        if len(secret) >= _SHORTEST or at == place:
+            for each in (secret, repr(secret)[1:-1]):
+                text = text.replace(each, _HIDDEN)
+                for end in range(min(len(each), LONGEST), _SHORTEST - 1, -1) if CUT in text else ():
+                    text = text.replace(each[:end] + CUT, _HIDDEN + CUT)
+    return text
 
 
 def meant(word: str, known: Iterable[str]) -> str:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from machine.fleet.fits import NotSure, fits
 from machine.fleet.merge import ADD
 from machine.fleet.model import Position
-from machine.fleet.problems import Problems, meant
+from machine.fleet.problems import CUT, LONGEST, Problems, meant
 from machine.fleet.schema import REASON, VARIABLE
+from machine.fleet.suspicious import hide_all
 from machine.fleet.tree import List, Map
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ _KINDS = {
     "array": "a list",
     "object": "a mapping",
 }
-_LONGEST = 40  # characters of a value that are shown
 
 
 def validate(document: Map, schema: Mapping[str, Any], problems: Problems) -> None:
@@ -53,6 +53,7 @@ def _tell(document: Map, error: ValidationError, problems: Problems) -> None:
             if key not in known and not key.startswith("x-"):
                 # Nobody who mistypes `count` means the + of a list.
                 names = [each for each in known if not each.endswith(ADD) or key.endswith(ADD)]
+                hide_all(value[key], value.values_at[key], problems)
                 problems.add(value.keys_at[key], f"{title}: there is no key {key!r}{meant(key, names)}")
     elif error.validator == "type" or expected == VARIABLE:
         kinds = error.schema["type"]
@@ -119,7 +120,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     text = str(value)
-    text = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    text = text if len(text) <= LONGEST else text[: LONGEST - 1] + CUT
     return repr(text) if isinstance(value, str) else text
 
 

@@ -20,7 +20,21 @@ from machine.operations.log import hide
 SECTION = "variables"
 _USE = re.compile(r"\$(\$\{|\{(?P<name>[A-Za-z_][A-Za-z0-9_-]*)\})")
 _KEYS = ("env", "default", "secret", "description")
+_MAY_BE = re.compile(r"pass|pwd|secret|token|credential|key|auth|private", re.IGNORECASE)
 _SHORTEST = 4  # characters of a secret that can be taken out of every output
+
+
+def may_name_secret(word: str) -> bool:
+    """Whether what is called so may be a secret."""
+    return _MAY_BE.search(word) is not None
+
+
+def may_be_secret(name: str, said: Any) -> bool:
+    """Whether a variable that is declared so may be meant to be one: with ``secrt: true``, or ``secret: yes``."""
+    if not isinstance(said, Map):
+        return may_name_secret(name)
+    meant = said.get("secret", False) is not False or any(key not in _KEYS for key in said)
+    return meant or may_name_secret(f"{name} {said.get('env')}")
 
 
 class Secret(str):
@@ -106,7 +120,9 @@ class Variables:
             )
             return None
         if name not in self._known:
-            self._known[name] = self._found(name, at)
+            self._known[name] = value = self._found(name, at)
+            if value and may_be_secret(name, self._declared[name]):
+                self._problems.hide(value, self._declared.values_at[name])
         return self._known[name]
 
     def _found(self, name: str, at: Position) -> str | None:

@@ -78,8 +78,10 @@ def by_ruamel(text: str, make: Callable[[Next], _Made]) -> _Made:
 
 
 def _reason(error: Any) -> str:
-    """The parser's own words, with what helps in the cases that people meet."""
+    """The parser's own words, with what helps in the cases that people meet. They quote no more than a character."""
     problem = str(error.problem or error.context or "this is no YAML")
+    if "tag handle" in problem:  # which may be the beginning of a password
+        return "tags mean nothing in a fleet file; a text that begins with ! stands in quotes"
     if "'\\t'" in problem:
         return "YAML is indented by spaces, and this is a tab"
     if "mapping values are not allowed" in problem:
