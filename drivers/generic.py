@@ -5,8 +5,9 @@ Never renames the host, never upgrades its packages, never touches what pymachin
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -90,13 +91,17 @@ class GenericDriver(Given):
 
     name: ClassVar[str] = "generic"
     summary: ClassVar[str] = "any host over SSH that exists already"
-    capabilities: ClassVar[Capabilities] = Capabilities(creates=False, observes=False, restarts_itself=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        creates=False,
+        observes=False,
+        restarts_itself=True,
+        access=("ssh_user", "ssh_key", "ssh_port", "host_key", "engine_port"),
+    )
     Options: ClassVar[type] = GenericOptions
 
     def check(self, spec: Spec, options: GenericOptions, identity: HostIdentity) -> dict[str, Any]:
         """The key file; more cannot be known without talking to the host, and that is SSH's part."""
-        if options.ssh_key is not None and not os.path.isfile(options.ssh_key):
-            raise UsageError(f"--generic-ssh-key: there is no file {options.ssh_key}")
+        _require_key(options)
         return {
             "host": options.ip_address,
             "port": options.ssh_port,
@@ -123,6 +128,24 @@ class GenericDriver(Given):
             data={"engine_port": request["engine_port"]},
         )
 
+    def access(self, instance: Instance, options: GenericOptions, changed: Sequence[str]) -> Instance:
+        """The same host under another user, port or key, or its endpoint at another port."""
+        _require_key(options)
+        names = {
+            "ssh_user": "user",
+            "ssh_key": "identity_file",
+            "ssh_port": "port",
+            "host_key": "host_key_fingerprint",
+        }
+        ways = {names[name]: getattr(options, name) for name in changed if name in names}
+        data = {**instance.data, "engine_port": options.engine_port} if "engine_port" in changed else instance.data
+        return dataclasses.replace(instance, access=dataclasses.replace(instance.access, **ways), data=data)
+
     def refusal(self, verb: str) -> str:
         """There is no provider."""
         return f"the driver generic cannot {verb} a host"
+
+
+def _require_key(options: GenericOptions) -> None:
+    if options.ssh_key is not None and not os.path.isfile(options.ssh_key):
+        raise UsageError(f"--generic-ssh-key: there is no file {options.ssh_key}")

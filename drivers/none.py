@@ -10,7 +10,7 @@ import os
 import re
 import ssl
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -86,11 +86,14 @@ class NoneDriver(Given):
 
     name: ClassVar[str] = "none"
     summary: ClassVar[str] = "an endpoint by its URL, and no host"
-    capabilities: ClassVar[Capabilities] = Capabilities(creates=False, observes=False, host=False)
+    capabilities: ClassVar[Capabilities] = Capabilities(creates=False, observes=False, host=False, access=_CERTIFICATES)
     Options: ClassVar[type] = NoneOptions
 
     def check(self, spec: Spec, options: NoneOptions, identity: HostIdentity) -> dict[str, Any]:
         """Whether the certificates can be used; the endpoint itself need not be there."""
+        return self._request(options)
+
+    def _request(self, options: NoneOptions) -> dict[str, Any]:
         files = {name: getattr(options, name) for name in _CERTIFICATES}
         missing = [name for name, path in files.items() if path is None]
         if missing and len(missing) < len(files):
@@ -106,14 +109,21 @@ class NoneDriver(Given):
 
     def create(self, request: Mapping[str, Any], token: str, record: Recorder) -> Instance:
         """The endpoint as it was given."""
-        made = Instance(
+        made = self._instance(request)
+        record.resource("endpoint", made.id, **made.data)
+        return made
+
+    def access(self, instance: Instance, options: NoneOptions, changed: Sequence[str]) -> Instance:
+        """The endpoint at the same address, with other certificates, or with some or none from now on."""
+        return self._instance(self._request(options)) if changed else instance
+
+    def _instance(self, request: Mapping[str, Any]) -> Instance:
+        return Instance(
             driver=self.name,
             id=f"{request['host']}:{request['port']}",
             access=Access(host=request["host"], port=None, user=None, machine_key_installed=False),
             data={"port": request["port"], "certificates": request["certificates"]},
         )
-        record.resource("endpoint", made.id, **made.data)
-        return made
 
     def endpoint(self, instance: Instance) -> GivenEndpoint:
         """What was given."""

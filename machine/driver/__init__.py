@@ -14,6 +14,7 @@ import typing
 from typing import Any
 
 from machine.driver.abilities import (
+    AccessDriver,
     AccountDriver,
     Baked,
     BakingDriver,
@@ -53,6 +54,7 @@ from machine.errors import PreCheckFailed, UnknownDriver
 
 __all__ = [
     "ENTRY_POINT_GROUP",
+    "AccessDriver",
     "AccountDriver",
     "Baked",
     "BakingDriver",

@@ -159,6 +159,23 @@ class ResizingDriver(Protocol):
         """
 
 
+class AccessDriver(Protocol):
+    """What a driver adds that has ``access``."""
+
+    def access(self, instance: Instance, options: Any, changed: Sequence[str]) -> Instance:
+        """The same instance, reached as these options say; nobody is asked, and nothing is changed.
+
+        The core tries it before it is recorded, and takes care of host keys and of the machine's own key.
+
+        Args:
+            options: the driver's ``Options``, whole.
+            changed: those that are to be another, of ``capabilities.access``; all else stays as it is.
+
+        Raises:
+            PreCheckFailed, UsageError: it cannot be so.
+        """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenEndpoint:
     """An endpoint that is somebody else's; certificates as files on this computer: all three, or none."""

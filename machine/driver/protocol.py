@@ -23,6 +23,7 @@ class Capabilities:
     host: bool = True  # False: there is an endpoint and no host to reach; see `EndpointDriver`
     firewall: bool = False  # who reaches the host is the provider's to say; see `FirewallDriver`
     resize: tuple[str, ...] = ()  # options that can be another on a stopped machine; see `ResizingDriver`
+    access: tuple[str, ...] = ()  # options that only say how the same host is reached; see `AccessDriver`
     local_rank: int | None = None  # drivers for this very computer, the best first (lowest); None: not local
 
 

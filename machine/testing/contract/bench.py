@@ -50,6 +50,10 @@ class Bench:
         """Option -> a value that it must refuse (None: it takes any text), for each with a ``parse`` of its own."""
         return {}
 
+    def other_access(self) -> Mapping[str, Any]:
+        """Another value for each option of ``capabilities.access``, as on a command line; `given` has the first."""
+        return {}
+
     def lose(self, instance: Instance) -> None:
         """Remove what the instance is, behind the driver's back. Needed for a driver that creates."""
         raise NotImplementedError

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from machine.driver import Driver
+from machine.driver import Driver, declared_options, resolve_options
 from machine.errors import DriverError, InstanceGone
 from machine.model import Instance, State
 from machine.testing.contract.bench import Bench
@@ -110,6 +111,27 @@ class LifecycleContract(Bench):
         with pytest.raises(InstanceGone):
             _VERBS[verb](self.signed_in(), made)
         self.remove(made)
+
+    def test_another_way_to_an_instance_is_said_of_the_same_instance_and_changes_nothing(self) -> None:
+        able = self.driver.capabilities.access
+        assert bool(able) == hasattr(self.driver, "access"), "a driver with `access` has the method, and no other"
+        if not able:
+            return
+        assert not set(able) & set(self.driver.capabilities.resize), "an option is one or the other"
+        known = {item.name: item for item in declared_options(self.driver)}
+        assert [name for name in able if name not in known or known[name].info.secret] == []
+        assert set(self.other_access()) == set(able), "let other_access() say another value for each"
+        driver: Any = self.driver
+        made = self.create()
+        before = self.driver.observe([made])
+        assert driver.access(made, self.options(), ()) == made
+        options = resolve_options(self.driver, {**self.given(), **self.other_access()}, {})
+        for changed in ((name,) for name in able):
+            found = driver.access(made, options, changed)
+            assert found.id == made.id, "another instance is made by create"
+            assert found != made, changed
+            assert driver.access(found, options, changed) == found
+        assert self.driver.observe([made]) == before
 
     def state(self, instance: Instance) -> State:
         """What the driver says of it now."""

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from machine.driver import Capabilities, Driver
 from machine.drivers.generic import GenericDriver
 from machine.drivers.none import NoneDriver
 from machine.testing.contract import DriverContract
+from machine.trust.certificates import load_authority, new_authority, new_client
 
 DOCUMENT = Path(__file__).parents[3] / "docs/drivers.md"
 
@@ -25,10 +28,26 @@ class TestGenericKeepsTheContract(DriverContract):
     def wrong_values(self) -> Mapping[str, str | None]:
         return {"ip_address": "a b", "ssh_port": "0", "engine_port": "65536", "host_key": "MD5:00", "ssh_key": None}
 
+    def other_access(self) -> Mapping[str, Any]:
+        key = {"host_key": "SHA256:" + "A" * 43, "ssh_key": __file__}
+        return {"ssh_user": "ada", "ssh_port": "22", "engine_port": "2377", **key}
+
 
 class TestNoneKeepsTheContract(DriverContract):
+    @pytest.fixture
+    def provider(self, tmp_path: Path) -> None:
+        authority = new_authority("somebody")
+        client = new_client(load_authority(authority), store="somebody", machine="m1", user="me")
+        kept = {"ca_cert": authority.certificate, "client_cert": client.certificate, "client_key": client.key}
+        self.certificates = {name: str(tmp_path / name) for name in kept}
+        for name, content in kept.items():
+            (tmp_path / name).write_bytes(content)
+
     def new_driver(self) -> Driver:
         return NoneDriver()
+
+    def other_access(self) -> Mapping[str, Any]:
+        return self.certificates
 
     def given(self) -> Mapping[str, Any]:
         return {"url": "tcp://[2001:db8::7]:2376"}
@@ -52,6 +71,7 @@ def test_every_hook_of_the_contract_is_in_the_document() -> None:
         "new_driver",
         "given",
         "wrong_values",
+        "other_access",
         "lose",
         "everything",
         "points",
