@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from machine.fleet.status import Standing
     from machine.fleet.survey import Survey
     from machine.model import Machine
+    from machine.operations.operation import Settings
 
 OnEnd: TypeAlias = "Callable[[schedule.Outcome[Change]], None]"
 """Called as the work on each machine ends, from many threads; once more where a look at it changes that."""
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+_HOST_SECONDS = 30.0  # for looking at a host
 
 
 class Fleets(Opened):
@@ -100,24 +102,27 @@ class FleetFile:
         """What should be known of the file, one line each, with its place: a secret in it, say."""
         return self.wanted.warnings
 
-    def plan(self, *, recorded: bool = False) -> Plan:
+    def plan(self, *, recorded: bool = False, hosts: bool = False) -> Plan:
         """What `apply` would create, change, replace and remove, and why.
 
         Args:
             recorded: ask no provider and no host; believe what is recorded.
+            hosts: also log in to every host, and plan to put back what was changed on it.
 
         Returns:
             ``pending``: the changes that change something; each has its ``machine``, ``action`` and ``reasons``.
+            ``unknown``: the machines whose hosts were to be asked and did not say, and why.
 
         Raises:
             UsageError, NameTaken: there can be no plan.
         """
-        return self.survey(recorded=recorded).plan
+        return self.survey(recorded=recorded, hosts=hosts).plan
 
     def apply(
         self,
         plan: Plan | None = None,
         *,
+        hosts: bool = False,
         agree: Callable[[Plan], bool] | None = None,
         max_failures: int | None = None,
         wait: bool = True,
@@ -131,6 +136,7 @@ class FleetFile:
 
         Args:
             plan: do just that, or nothing where it is not the plan any more.
+            hosts: also put back what was changed on hosts, see `plan`; a plan knows for itself.
             agree: called with the plan as it is now, before anything is done; False: nothing is.
             max_failures: begin nothing more of a group in which more than so many failed; None: as the file says.
             wait: for another apply of the same fleet.
@@ -150,7 +156,7 @@ class FleetFile:
 
         opened = self._opened
         with fleet_lock(opened.directory, self.name, opened.cancellation, wait=wait, on_wait=on_wait or _nothing):
-            found = self.survey()
+            found = self.survey(hosts=hosts if plan is None else plan.hosts)
             if plan is not None and plan.digest != found.plan.digest:
                 raise UsageError(
                     f"the plan of {self.name} is stale",
@@ -223,14 +229,13 @@ class FleetFile:
 
     def diff(self) -> Outcomes[Drift]:
         """What has changed at providers and on hosts since the last apply: only machines that are not as they were
-        left, and those whose host could not be asked.
+        left, and those whose host could not be asked. `apply` with ``hosts`` puts it back.
         """
         from machine.fleet.drift import drift
 
-        came = drift(self._opened._store, self.survey(), self._opened._settings(timeout=30.0))
         return Outcomes(
             Outcome(name, error=each) if isinstance(each, PymachineError) else Outcome(name, value=each)
-            for name, each in came
+            for name, each in drift(self._survey(hosts=self._opened._settings(timeout=_HOST_SECONDS)))
         )
 
     def graph(self, form: str = "svg") -> str:
@@ -253,12 +258,21 @@ class FleetFile:
             return as_mermaid(groups)
         raise UsageError(f"{form!r} is not one of svg, dot, mermaid")
 
-    def survey(self, *, recorded: bool = False) -> Survey:
+    def survey(self, *, recorded: bool = False, hosts: bool = False) -> Survey:
         """A plan, with the fleet, the machines and what was seen of them that it was made from; as `plan`."""
+        if recorded and hosts:
+            raise UsageError("to believe what is recorded and to ask the hosts do not go together")
+        settings = self._opened._settings(timeout=_HOST_SECONDS) if hosts else None
+        if settings is not None:  # a timeout that was said is one for a whole operation
+            settings.timeout = min(settings.timeout, _HOST_SECONDS)
+        return self._survey(recorded=recorded, hosts=settings)
+
+    def _survey(self, *, recorded: bool = False, hosts: Settings | None) -> Survey:
         from machine.fleet.survey import survey
         from machine.store.config import read_config
 
-        return survey(self._opened._store, self.wanted, read_config(self._opened.directory), look=not recorded)
+        opened = self._opened
+        return survey(opened._store, self.wanted, read_config(opened.directory), look=not recorded, hosts=hosts)
 
 
 def _nothing(_said: object) -> None:

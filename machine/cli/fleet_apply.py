@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     help="Do not ask: neither before something is replaced or removed, nor "
     "before an engine's configuration is changed.",
 )
+@click.option("--hosts", is_flag=True, help="Also log in to every host, and put back what was changed there.")
 @click.option("--parallel", type=click.IntRange(min=1), metavar="N", help="At most so many machines at once, in all.")
 @click.option(
     "--max-failures",
@@ -47,12 +48,16 @@ def command(
     file: str,
     variables: dict[str, str],
     yes: bool,
+    hosts: bool,
     parallel: int | None,
     max_failures: int | None,
     timeout: float,
     no_wait: bool,
 ) -> int:
     """Make the machines as the fleet's file says; FILE may also be a saved plan.
+
+    Files, engines and endpoints are believed to be as they were left, unless --hosts lets every host be asked: a saved
+    plan was made with it, or not.
 
     One machine that fails is told and does not stop the others, as far as --max-failures allows. What was cut off goes
     on when it is repeated; what is as wanted is left alone.
@@ -69,6 +74,9 @@ def command(
             f"{file} was made with variables, and their values are not in it",
             hint=f"say them again: {' '.join(f'--var {name}=…' for name in missing)}",
         )
+    if saved is not None and hosts and not saved.hosts:
+        hint = f"make another: pymachine fleet plan --hosts --out {file} {saved.file}"
+        raise UsageError(f"{file} was made without --hosts", hint=hint)
     fleet = read_fleet(saved.file if saved is not None else file, variables)
     code, begun, progress = 0, time.monotonic(), FleetProgress(0)
 
@@ -77,6 +85,7 @@ def command(
         if saved is not None:
             check_not_stale(saved, plan, file)
         show_plan(plan)
+        code = 1 if plan.unknown else 0
         if not plan.pending:
             return False
         if not agreed(plan, yes=yes or saved is not None) or not agreed_here(fleet, plan, yes=yes):
@@ -96,6 +105,7 @@ def command(
         )
         with contextlib.ExitStack() as drawing:
             outcomes = client.fleet(fleet).apply(
+                hosts=hosts if saved is None else saved.hosts,
                 agree=agree,
                 max_failures=max_failures,
                 wait=not no_wait,
@@ -105,7 +115,7 @@ def command(
         if not outcomes:
             return code
         ends = [progress.ends[each.machine] for each in outcomes]
-        return told(fleet, ends, time.monotonic() - begun, stopped=cancellation.cancelled)
+        return told(fleet, ends, time.monotonic() - begun, stopped=cancellation.cancelled) or code
 
 
 def agreed(plan: Plan, *, yes: bool) -> bool:

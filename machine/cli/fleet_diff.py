@@ -41,6 +41,8 @@ def command(directory: str, file: str, variables: dict[str, str], output: str, t
                 click.echo(f"  {line}")
         if not outcomes:
             click.echo(f"{fleet.name}: all is as it was left.")
+        if drifted:
+            click.echo(f"To put it back: pymachine fleet apply --hosts {file}")
     for error in failed:
         show_error(error)
     return 1 if failed else DRIFTED if drifted else 0

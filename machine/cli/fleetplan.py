@@ -44,16 +44,20 @@ def show_plan(plan: Plan) -> None:
         click.echo(f"{head}  {change.action} ({change.group}): {reasons[0]}")
         for reason in reasons[1:]:
             click.echo(f"      {reason}")
+    for machine, why in plan.unknown.items():
+        click.echo(f"Warning: {machine} could not be asked, and what is recorded of it counts: {why}", err=True)
     click.echo(summary(plan))
 
 
 def summary(plan: Plan) -> str:
     """A plan in one line."""
     counts = plan.counts()
-    unchanged = counts.pop("none", 0)
+    idle = {change.machine for change in plan.changes} - {change.machine for change in plan.pending}
+    unknown = len(idle.intersection(plan.unknown))
+    unchanged = counts.pop("none", 0) - unknown
     said = ", ".join(f"{count} to {action}" for action, count in counts.items())
+    asked = f", {unknown} could not be asked" if unknown else ""
     if not said:
-        return (
-            f"{plan.fleet}: nothing to do, {unchanged} {'machine is' if unchanged == 1 else 'machines are'} as wanted."
-        )
-    return f"{plan.fleet}: {said}" + (f"; {unchanged} as wanted." if unchanged else ".")
+        are = "machine is" if unchanged == 1 else "machines are"
+        return f"{plan.fleet}: nothing to do, {unchanged} {are} as wanted{asked}."
+    return f"{plan.fleet}: {said}" + (f"; {unchanged} as wanted" if unchanged else "") + f"{asked}."

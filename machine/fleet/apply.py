@@ -20,6 +20,7 @@ from machine.fleet.schedule import Outcome, Work, schedule
 from machine.fleet.survey import Survey
 from machine.model import Machine, Spec
 from machine.operations.absent import driver_of
+from machine.operations.access import change_access
 from machine.operations.account import kept_credentials
 from machine.operations.create import create, pre_check
 from machine.operations.credentials import credentials_to_keep
@@ -184,6 +185,16 @@ class _Applying:
             start(self.store, machine, driver, self.settings)
         elif verb is Verb.RELABEL:
             relabel(self.store, machine, self._spec(change.machine, machine), self.settings)
+        elif verb is Verb.ACCESS:
+            change_access(
+                self.store,
+                machine,
+                driver,
+                self.settings,
+                spec=self._spec(change.machine, machine),
+                changed=change.access,
+                after=self._after(change),
+            )
         else:
             provision(
                 self.store,
@@ -191,7 +202,7 @@ class _Applying:
                 driver,
                 self.settings,
                 spec=self._spec(change.machine, machine),
-                after=self._after(change.machine),
+                after=self._after(change),
             )
 
     def _create(self, change: Change) -> None:
@@ -210,15 +221,16 @@ class _Applying:
             one.options,
             self.settings,
             keep=keep.values,
-            after=self._after(change.machine),
+            after=self._after(change),
         )
 
     def _spec(self, name: str, machine: Machine) -> Spec:
         """What is wanted of a machine that exists: it keeps the name under which it is recorded."""
         return dataclasses.replace(self.found.specs.wanted[name].spec, name=machine.name)
 
-    def _after(self, name: str) -> Callable[[Operation, Connection], None]:
-        return lambda op, connection: finish_host(op, connection, self.wanted[name], self.contents)
+    def _after(self, change: Change) -> Callable[[Operation, Connection], None]:
+        wanted = self.wanted[change.machine]
+        return lambda op, connection: finish_host(op, connection, wanted, self.contents, change.put_back)
 
     def look(self, change: Change) -> None:
         """Whether a machine that was changed does its work.

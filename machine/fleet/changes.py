@@ -33,6 +33,7 @@ class Verb(str, Enum):
     START = "start"
     STOP = "stop"
     RESIZE = "resize"
+    ACCESS = "access"  # another way to the same host, and then as provision over that
     PROVISION = "provision"  # converge, then files and commands
     RELABEL = "relabel"  # the record alone
 
@@ -50,6 +51,8 @@ class Change:
     reasons: tuple[str, ...] = ()
     verbs: tuple[Verb, ...] = ()  # in this order
     resize: Mapping[str, Any] = field(default_factory=dict)  # options for the verb of that name
+    access: tuple[str, ...] = ()  # options for the verb of that name
+    put_back: tuple[str, ...] = ()  # files that are recorded as done, and are not on the host as they were put there
 
     @property
     def disturbs(self) -> bool:
@@ -80,6 +83,9 @@ class Plan:
     file: str
     changes: tuple[Change, ...]  # one for every machine, also where there is nothing to do
     digest: str = ""  # of what it was made from: another one, and the plan is stale
+    hosts: bool = False  # whether hosts were asked, too
+    # Machines whose hosts were asked and did not say, and why: of these, what is recorded counts.
+    unknown: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def pending(self) -> tuple[Change, ...]:
@@ -97,6 +103,8 @@ class Plan:
             "fleet": self.fleet,
             "file": self.file,
             "digest": self.digest,
+            "hosts": self.hosts,
+            "unknown": dict(self.unknown),
             "counts": self.counts(),
             "changes": [each.document() for each in self.pending],
         }

@@ -22,6 +22,7 @@ class Differences:
 
     replace: tuple[str, ...] = ()
     resize: Mapping[str, str] = field(default_factory=dict)  # option -> its reason
+    access: Mapping[str, str] = field(default_factory=dict)  # the same
     host: tuple[str, ...] = ()  # the host must be brought up once more
     record: tuple[str, ...] = ()  # nothing but the record changes
 
@@ -37,7 +38,7 @@ def differences(recorded: Spec, wanted: Spec, capabilities: Capabilities) -> Dif
     """
     if recorded.driver != wanted.driver:
         return Differences(replace=(_changed("driver", recorded.driver, wanted.driver),))
-    replace, resize = [], {}
+    replace, resize, access = [], {}, {}
     for name in changed_options(recorded, wanted):
         reason = _changed(name, recorded.options.get(name), wanted.options.get(name))
         where = wanted.sources.get(name, "")
@@ -45,6 +46,8 @@ def differences(recorded: Spec, wanted: Spec, capabilities: Capabilities) -> Dif
             reason += f" (as {where} says)"
         if name in capabilities.resize:
             resize[name] = reason
+        elif name in capabilities.access:
+            access[name] = reason
         else:
             replace.append(reason)
     host = [*_engine(recorded, wanted)]
@@ -61,7 +64,7 @@ def differences(recorded: Spec, wanted: Spec, capabilities: Capabilities) -> Dif
         record.append(_changed("host-key-policy", recorded.host_key_policy, wanted.host_key_policy))
     if not capabilities.host:  # there is nothing to bring up
         record, host = record + host, []
-    return Differences(replace=tuple(replace), resize=resize, host=tuple(host), record=tuple(record))
+    return Differences(replace=tuple(replace), resize=resize, access=access, host=tuple(host), record=tuple(record))
 
 
 def changed_options(recorded: Spec, wanted: Spec) -> list[str]:

@@ -1,4 +1,5 @@
-"""What a plan was made from, in one word: the fleet as it is wanted, and what is recorded of its machines. Pure.
+"""What a plan was made from, in one word: the fleet as it is wanted, what is recorded of its machines, and
+what hosts said where they were asked. Pure.
 
 Each operation on a machine raises its epoch, so whatever has been done to one since shows. No secret is in it: engine
 settings stand without their passwords, and what remains goes through a hash.
@@ -12,6 +13,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from machine.fleet.changes import Plan
+from machine.fleet.hostseen import HostSeen
 from machine.fleet.model import Fleet
 from machine.fleet.specs import Specs
 from machine.fleet.workleft import command_key, file_state
@@ -19,12 +21,20 @@ from machine.model import EngineSpec, Machine
 from machine.operations.enginesecrets import taken_out
 
 
-def digest_of(plan: Plan, fleet: Fleet, specs: Specs, machines: Iterable[Machine], epochs: Mapping[int, int]) -> str:
+def digest_of(
+    plan: Plan,
+    fleet: Fleet,
+    specs: Specs,
+    machines: Iterable[Machine],
+    epochs: Mapping[int, int],
+    hosts: Mapping[int, HostSeen] | None = None,
+) -> str:
     """What a saved plan is compared by.
 
     Args:
         machines: those that the fleet owns or wants.
         epochs: by a machine's id, see `History.epochs`.
+        hosts: what they said, where they were asked.
     """
     found = hashlib.sha256()
 
@@ -45,4 +55,6 @@ def digest_of(plan: Plan, fleet: Fleet, specs: Specs, machines: Iterable[Machine
         add([f"{command_key(each)} {each.when}" for each in wanted.commands])
     for machine in sorted(machines, key=lambda each: each.id):
         add([machine.id, machine.name, epochs.get(machine.id)])
+    if hosts is not None:
+        add([[each, hosts[each].digest()] for each in sorted(hosts)])
     return found.hexdigest()

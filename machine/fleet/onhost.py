@@ -12,12 +12,12 @@ import hashlib
 import logging
 import shlex
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from machine.bootstrap.stub import command as run_script
 from machine.errors import BootstrapFailed, HostUnreachable, UsageError
 from machine.fleet.model import CommandOnHost, FileOnHost, WantedMachine
-from machine.fleet.workleft import brief, command_key, file_state, files_state, of_instance, work_left
+from machine.fleet.workleft import brief, command_key, file_state, files_state, forgotten, of_instance, work_left
 from machine.operations.operation import Operation, Step
 from machine.ssh.connection import Connection
 
@@ -74,20 +74,28 @@ def _content(file: FileOnHost) -> bytes:
     return content
 
 
-def finish_host(op: Operation, connection: Connection, wanted: WantedMachine, contents: Contents) -> None:
+def finish_host(
+    op: Operation, connection: Connection, wanted: WantedMachine, contents: Contents, put_back: Collection[str] = ()
+) -> None:
     """Put the machine's files on its host and run its commands: those that are not recorded as done there.
+
+    Args:
+        put_back: files that are recorded, and are not there as they were put: they are forgotten before they are put
+            there again, so that who is cut off in between goes on with them.
 
     Raises:
         BootstrapFailed: a file could not be written, or a command failed; what was done before it is recorded.
     """
     machine = op.store.machines.get(op.machine)
     instance = machine.instance.id if machine.instance else None
-    applied = of_instance(machine.applied, instance)
+    applied = forgotten(of_instance(machine.applied, instance), wanted, put_back)
     work = work_left(wanted, applied, instance)
     if work.files or work.dropped:
         with op.step("files") as step:
             for target in work.dropped:
                 del applied["files"][target]
+            if put_back:
+                op.store.journal.record_applied(op.entry, applied)
             for file in work.files:
                 _put(op, connection, file, contents.of(file))
                 applied["files"][file.target] = file_state(file)

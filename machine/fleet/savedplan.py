@@ -22,6 +22,7 @@ class SavedPlan:
     fleet: str
     file: str  # the fleet's, absolute
     digest: str
+    hosts: bool = False  # whether hosts were asked for it: then they are asked again
     variables: tuple[str, ...] = ()  # the names of those that were given; values may be secrets, and are not kept
     document: Mapping[str, Any] = field(default_factory=dict)
 
@@ -60,6 +61,7 @@ def read_plan(path: str) -> SavedPlan:
             fleet=str(document["fleet"]),
             file=str(document["file"]),
             digest=str(document["digest"]),
+            hosts=bool(document.get("hosts", False)),
             variables=tuple(map(str, document["variables"])),
             document=document,
         )

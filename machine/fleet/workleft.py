@@ -7,7 +7,7 @@ files}}``. What is recorded for another instance than the one that is there coun
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +22,10 @@ class WorkLeft:
     commands: tuple[CommandOnHost, ...] = ()
     dropped: tuple[str, ...] = ()  # files of the fleet that it does not have any more
 
-    def reasons(self) -> list[str]:
-        """Each in words."""
+    def reasons(self, known: Collection[str] = ()) -> list[str]:
+        """Each in words, but for the files whose reasons are known."""
         return [
-            *(f"file {each.target}" for each in self.files),
+            *(f"file {each.target}" for each in self.files if each.target not in known),
             *(f"command {brief(each.run)}" for each in self.commands),
             *(f"file {target}: not of the fleet any more, and stays on the host" for target in self.dropped),
         ]
@@ -58,6 +58,22 @@ def of_instance(applied: Mapping[str, Any], instance: str | None) -> dict[str, A
         "instance": instance,
         "files": dict(applied.get("files", {})),
         "commands": dict(applied.get("commands", {})),
+    }
+
+
+def forgotten(applied: Mapping[str, Any], wanted: WantedMachine, targets: Collection[str]) -> dict[str, Any]:
+    """What is recorded as done, without these files, and without the commands that watch files: they run again.
+
+    Args:
+        applied: as `of_instance` returns it.
+    """
+    if not targets:
+        return dict(applied)
+    watching = {command_key(each) for each in wanted.commands if each.when == "changed"}
+    return {
+        **applied,
+        "files": {target: state for target, state in applied["files"].items() if target not in targets},
+        "commands": {key: state for key, state in applied["commands"].items() if key not in watching},
     }
 
 

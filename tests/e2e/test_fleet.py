@@ -101,7 +101,16 @@ def test_a_fleet_is_made_left_alone_changed_in_place_replaced_and_removed(pymach
     assert fleet.planned() == {}
 
     pymachine("ssh", "web-1", "echo by hand >/etc/app.conf")
-    assert "web-1:\n  /etc/app.conf has another content\n" in fleet("diff", code=2)
+    assert "web-1:\n  /etc/app.conf was changed on the host\n" in fleet("diff", code=2)
+    assert fleet.planned() == {}
+    left = fleet.hosts()
+    fleet("apply", "--hosts")
+    back = fleet.hosts()
+    assert {name for name in NAMES if back[name] != left[name]} == {"web-1"}
+    assert back["web-1"].splitlines()[:3] == left["web-1"].splitlines()[:3], "nothing is restarted"
+    assert back["web-1"].endswith("two\nran\none\ntwo\ntwo\n")
+    assert "nothing to do" in fleet("apply", "--hosts")
+    assert fleet.hosts() == back
 
     fleet("destroy", "-y")
     assert pymachine("ls", "-q").stdout == ""

@@ -13,6 +13,7 @@ from tests.faults.scripted import ScriptedHost
 from tests.faults.world import World
 
 APPLY = "fleet apply -y --parallel 1 HOME/shop.yaml"
+HOSTS = f"{APPLY} --hosts"
 PLAN = "fleet plan HOME/shop.yaml"
 
 
@@ -45,9 +46,9 @@ class Shop:
         assert ended.code == code, ended
         return ended
 
-    def planned(self) -> dict[str, str]:
+    def planned(self, words: str = PLAN) -> dict[str, str]:
         """What a plan would do, by machine."""
-        (ended,) = self.world.run(f"{PLAN} -o json")
+        (ended,) = self.world.run(f"{words} -o json")
         document = json.loads(ended.out)
         assert ended.code == (2 if document["changes"] else 0), ended
         return {each["machine"]: each["action"] for each in document["changes"]}

@@ -92,9 +92,11 @@ def test_diff_finds_files_and_engine_settings_that_are_not_as_they_were_left(sho
     (shop.root("web-2") / "etc" / "motd").unlink()
     found = _json(shop, "fleet diff -o json HOME/shop.yaml", 2)
     assert found == {
-        "web-1": ["/etc/motd has another content", "/etc/motd has the mode 0600, not 0644"],
-        "web-2": ["/etc/motd is missing", "/etc/docker/daemon.json is missing, or is not JSON"],
+        "web-1": ["/etc/motd was changed on the host", "/etc/motd has the mode 0600 on the host, not 0644"],
+        "web-2": ["/etc/motd was removed on the host", "/etc/docker/daemon.json: mtu was removed on the host"],
     }
+    said = _said(shop, "fleet diff HOME/shop.yaml", 2)
+    assert said.endswith(f"To put it back: pymachine fleet apply --hosts {shop.world.home}/shop.yaml\n")
 
 
 def test_diff_says_what_is_gone_or_stopped(shop: Shop) -> None:

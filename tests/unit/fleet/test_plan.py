@@ -76,6 +76,49 @@ def test_another_address_of_a_given_host_is_another_host() -> None:
     assert found.reasons == ("ip_address: 192.0.2.7 → 192.0.2.8",)
 
 
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"ssh_port": 2222}, "ssh_port: (nothing) → 2222"),
+        ({"ssh_user": "ada"}, "ssh_user: (nothing) → ada"),
+        ({"ssh_key": "/keys/id"}, "ssh_key: (nothing) → /keys/id"),
+        ({"host_key": f"SHA256:{'A' * 43}"}, f"host_key: (nothing) → SHA256:{'A' * 43}"),
+        ({"engine_port": 2377}, "engine_port: 2376 → 2377"),
+    ],
+)
+def test_another_way_to_the_same_host_is_taken_in_place(options: dict[str, Any], reason: str) -> None:
+    before = fleet(wanted(driver="generic", options={"ip_address": "192.0.2.7"}))
+    after = fleet(wanted(driver="generic", options={"ip_address": "192.0.2.7", **options}, labels={"a": "b"}))
+    found = only(plan(after, made(before)))
+    assert (found.action, found.verbs, found.access) == (Action.UPDATE, (Verb.ACCESS,), tuple(options))
+    assert (found.destroys, found.disturbs) == (False, True)
+    assert found.reasons == (reason, "label a: (nothing) → b")
+    moved = fleet(wanted(driver="generic", options={"ip_address": "192.0.2.8", **options}))
+    assert only(plan(moved, made(before))).action is Action.REPLACE
+
+
+def test_a_create_of_a_given_host_that_was_begun_over_another_way_starts_over() -> None:
+    before = fleet(wanted(driver="generic", options={"ip_address": "192.0.2.7"}))
+    after = fleet(wanted(driver="generic", options={"ip_address": "192.0.2.7", "ssh_user": "ada"}))
+    assert only(plan(after, made(before), unfinished={1: "create"})).action is Action.REPLACE
+
+
+def test_other_certificates_of_a_given_endpoint_are_taken_in_place_and_another_url_is_another_endpoint() -> None:
+    url = {"url": "tcp://192.0.2.7:2376"}
+    certificates = {"ca_cert": "/ca.pem", "client_cert": "/cert.pem", "client_key": "/key.pem"}
+    before = fleet(wanted(driver="none", options=url))
+    found = only(plan(fleet(wanted(driver="none", options={**url, **certificates})), made(before)))
+    assert (found.action, found.verbs, found.access) == (Action.UPDATE, (Verb.ACCESS,), tuple(certificates))
+    other = fleet(wanted(driver="none", options={"url": "tcp://192.0.2.8:2376"}))
+    assert only(plan(other, made(before))).action is Action.REPLACE
+
+
+def test_a_record_of_a_given_endpoint_that_was_being_written_is_written() -> None:
+    shop = fleet(wanted(driver="none", options={"url": "tcp://192.0.2.7:2375"}))
+    found = only(plan(shop, made(shop), unfinished={1: "provision"}))
+    assert (found.action, found.verbs) == (Action.REPAIR, (Verb.RELABEL,))
+
+
 def test_a_default_that_is_another_in_this_version_replaces_nothing() -> None:
     shop = fleet(wanted())
     machine = made(shop)

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from machine.errors import UsageError
+from machine.errors import HostUnreachable, UsageError
 from machine.fleet.changes import Plan
 from machine.fleet.digest import digest_of
+from machine.fleet.hostseen import HostSeen
 from machine.fleet.model import Fleet
 from machine.fleet.savedplan import check_not_stale, read_plan, write_plan
 from machine.model import Machine
@@ -47,6 +48,30 @@ def test_another_file_makes_a_plan_stale(other: Fleet) -> None:
 
 def test_an_operation_on_a_machine_makes_a_plan_stale() -> None:
     assert sealed(SHOP, made(SHOP), epochs={1: 2}).digest != sealed(SHOP, made(SHOP)).digest
+
+
+def test_what_hosts_say_makes_a_plan_stale_and_the_words_in_which_one_is_not_reached_do_not() -> None:
+    def digest(host: HostSeen | None) -> str:
+        hosts = None if host is None else {1: host}
+        return digest_of(plan(SHOP, made(SHOP), hosts=hosts), SHOP, specs(SHOP), [made(SHOP)], {1: 1}, hosts)
+
+    closed, silent = (HostUnreachable(text, layer="port") for text in ("it refuses", "no answer in 3.1 s"))
+    said = [
+        None,
+        HostSeen(),
+        HostSeen(files={"/etc/motd": "missing"}),
+        HostSeen(engine=("mtu was changed",)),
+        HostSeen(error=closed),
+    ]
+    assert len({digest(each) for each in said}) == len(said)
+    assert digest(HostSeen(error=closed)) == digest(HostSeen(error=silent))
+
+
+def test_a_saved_plan_knows_whether_hosts_were_asked_for_it(tmp_path: Path) -> None:
+    for hosts in (None, {1: HostSeen()}):
+        path = str(tmp_path / "shop.plan")
+        write_plan(path, plan(SHOP, made(SHOP), hosts=hosts), {})
+        assert read_plan(path).hosts is (hosts is not None)
 
 
 def test_a_stale_plan_is_refused_and_says_what_is_otherwise(tmp_path: Path) -> None:
