@@ -11,6 +11,7 @@ from types import MappingProxyType
 from machine.driver import Driver, driver_names, load_driver
 from machine.errors import FleetFileError
 from machine.fleet.expand import Expansion
+from machine.fleet.formernames import replace_former_drivers
 from machine.fleet.include import read
 from machine.fleet.model import Fleet
 from machine.fleet.problems import Problems
@@ -63,6 +64,7 @@ def _loaded(path: str, environ: Mapping[str, str], variables: Mapping[str, str])
     if problems.unread:  # half of a fleet would give errors about the other half
         problems.raise_errors()
     _fill_in(document, environ, variables, problems)
+    replace_former_drivers(document, problems)
     drivers = _drivers(document)
     schema = document_schema(drivers.values())
     validate(document, schema, problems)

@@ -22,6 +22,7 @@ WHEN = ("once", "changed")
 # A key of VS Code's: what is said where a pattern does not fit.
 REASON = "patternErrorMessage"
 MOST = 100_000  # machines of a group: a digit too many is told of before memory is full
+OPTIONS_OF = "options of the driver "
 VARIABLE = r"^\$\{"  # the only text that may stand where a number belongs
 _FLAG = "--engine-"
 _KINDS: dict[type, list[str]] = {
@@ -300,7 +301,7 @@ def _command() -> dict[str, Any]:
 
 def _options(driver: Driver) -> dict[str, Any]:
     keys = {option_key(item): _option(item) for item in declared_options(driver)}
-    return _section(f"options of the driver {driver.name}", keys, description=driver.summary)
+    return _section(OPTIONS_OF + driver.name, keys, description=driver.summary)
 
 
 def _option(item: DeclaredOption) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from machine.fleet.fits import NotSure, fits
+from machine.fleet.formernames import former_key, former_option
 from machine.fleet.merge import ADD
 from machine.fleet.model import Position
 from machine.fleet.problems import CUT, LONGEST, Problems, meant
-from machine.fleet.schema import REASON, VARIABLE
+from machine.fleet.schema import OPTIONS_OF, REASON, VARIABLE
 from machine.fleet.suspicious import hide_all
 from machine.fleet.tree import List, Map
 
@@ -26,6 +27,7 @@ _KINDS = {
     "array": "a list",
     "object": "a mapping",
 }
+_HAVE_OPTIONS = ("defaults", "a group", "a machine")
 
 
 def validate(document: Map, schema: Mapping[str, Any], problems: Problems) -> None:
@@ -54,7 +56,8 @@ def _tell(document: Map, error: ValidationError, problems: Problems) -> None:
                 # Nobody who mistypes `count` means the + of a list.
                 names = [each for each in known if not each.endswith(ADD) or key.endswith(ADD)]
                 hide_all(value[key], value.values_at[key], problems)
-                problems.add(value.keys_at[key], f"{title}: there is no key {key!r}{meant(key, names)}")
+                instead = _instead(key, title)
+                problems.add(value.keys_at[key], f"{title}: there is no key {key!r}{instead or meant(key, names)}")
     elif error.validator == "type" or expected == VARIABLE:
         kinds = error.schema["type"]
         kinds = [kinds] if isinstance(kinds, str) else kinds
@@ -78,6 +81,17 @@ def _tell(document: Map, error: ValidationError, problems: Problems) -> None:
         problems.add(at, f"{name}: {_shown(value)} is not right: {error.schema.get(REASON, error.message)}")
     else:
         problems.add(at, f"{name}: {error.message}")
+
+
+def _instead(key: str, title: str) -> str:
+    """The end of a message about a key that is docker-machine's: what to write."""
+    if title.startswith(OPTIONS_OF):
+        instead = former_option(key, title.removeprefix(OPTIONS_OF))
+    elif title in _HAVE_OPTIONS:
+        instead = former_key(key)
+    else:
+        return ""
+    return f"; {instead}" if instead else ""
 
 
 def _part(document: Map, path: Sequence[Any]) -> Any:
