@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import click
@@ -41,8 +42,10 @@ def command(
     if hosts and recorded:
         raise UsageError("--hosts asks every host, and --recorded asks nobody", hint="say one of them")
     fleet = read_fleet(file, variables)
-    with opened_client(directory) as opened, cancelled_by_signals() as cancellation:
-        plan = opened.using(cancellation=cancellation).fleet(fleet).plan(recorded=recorded, hosts=hosts)
+    with opened_client(directory) as client, contextlib.ExitStack() as stack:
+        if hosts:  # there are connections to be closed
+            client = client.using(cancellation=stack.enter_context(cancelled_by_signals()))
+        plan = client.fleet(fleet).plan(recorded=recorded, hosts=hosts)
     if output == "json":
         click.echo(json.dumps(plan.document(), indent=2, ensure_ascii=False))
     else:

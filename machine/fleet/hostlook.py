@@ -46,8 +46,12 @@ def look_at_hosts(store: Store, machines: Sequence[Machine], settings: Settings)
 
     Args:
         settings: its ``timeout`` is for each host.
+
+    Raises:
+        Cancelled: by the operator.
     """
     outcomes = for_each(machines, lambda machine: _look(store, machine, settings))
+    settings.cancellation.check()  # who stopped it has not learnt that hosts do not answer
     return {
         machine.id: HostSeen(error=outcome) if isinstance(outcome, PymachineError) else outcome
         for machine, outcome in outcomes

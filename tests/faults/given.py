@@ -45,6 +45,13 @@ class Given:
         found: dict[str, Any] = json.loads(row["access"])
         return found
 
+    def recorded(self) -> tuple[dict[str, Any], str, list[bytes]]:
+        """All that says how it is reached: access, options and certificates."""
+        (row,) = self.world.rows("SELECT spec FROM machines")
+        kept = self.world.store / "machines" / "app-1"
+        files = [(kept / name).read_bytes() for name in ("ca.pem", "cert.pem", "key.pem")]
+        return self.access(), json.dumps(json.loads(row["spec"])["options"]), files
+
     def is_as_wanted(self) -> bool:
         """Whether it is reached as the changed file says, with what that takes."""
         if self.driver == "generic":
@@ -73,3 +80,28 @@ def another_port_is_closed() -> None:
         return reach(address, port=port, **options)
 
     place.reach = reach_or_not
+
+
+def nobody_becomes_root() -> None:
+    """In this process, nobody but root may do anything on a host."""
+    from machine.ssh.connection import Completed
+    from tests.faults import scripted
+
+    scripted.install()
+    place: Any = scripted.ScriptedConnection
+    place.run = lambda self, *_, **__: Completed(int(self.user != "root"), b"", b"sudo: a password is required")
+
+
+def another_certificate_is_refused() -> None:
+    """In this process, an endpoint knows no client but the one of before."""
+    from machine.errors import EndpointUnverified
+    from machine.operations import access
+    from tests.faults import scripted
+
+    scripted.install()
+    place: Any = access
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise EndpointUnverified("it does not know this client", layer="tls")
+
+    place.ask_engine = refuse

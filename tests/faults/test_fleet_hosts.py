@@ -121,6 +121,16 @@ def test_a_saved_plan_asks_the_hosts_again_and_is_refused_when_one_says_somethin
     assert "was made without --hosts" in shop.apply(1, words="fleet apply --hosts HOME/shop.plan").err
 
 
+@pytest.mark.parametrize("words", [f"{PLAN} --hosts", HOSTS, "fleet diff HOME/shop.yaml"])
+def test_who_stops_a_look_at_hosts_is_not_told_that_they_do_not_answer(shop: Shop, words: str) -> None:
+    before = shop.operations()
+    child = shop.world.start(words, point="shell.close_stdin #1: before", action="int")
+    (ended,) = shop.world.nursery.wait(child)
+    assert ended.code == 130, ended
+    assert "could not be asked" not in ended.err
+    assert shop.operations() == before
+
+
 def test_to_ask_every_host_and_nobody_is_refused(shop: Shop) -> None:
     (ended,) = shop.world.run(f"{PLAN} --hosts --recorded")
     assert (ended.code, "--recorded asks nobody" in ended.err) == (1, True)
@@ -140,21 +150,29 @@ def test_another_way_to_a_given_host_is_taken_in_place(world: World, driver: str
     assert "nothing to do" in world.ok(GIVEN)[0].out
 
 
-def test_a_way_that_does_not_lead_to_the_host_is_not_recorded(world: World) -> None:
-    given = Given(world)
+@pytest.mark.parametrize(
+    ("driver", "why", "said"),
+    [
+        ("generic", "another_port_is_closed", "nothing listens on port 2222"),
+        ("generic", "nobody_becomes_root", "ada does not become root on app-1"),
+        ("none", "another_certificate_is_refused", "it does not know this client"),
+    ],
+)
+def test_a_way_that_does_not_lead_there_is_not_recorded(world: World, driver: str, why: str, said: str) -> None:
+    given = Given(world, driver)
     given.write()
     world.ok(GIVEN)
-    before = given.access()
+    before = given.recorded()
     given.write(changed=True)
-    (ended,) = world.run(GIVEN, prelude="tests.faults.given:another_port_is_closed")
+    (ended,) = world.run(GIVEN, prelude=f"tests.faults.given:{why}")
     assert ended.code == 1
+    assert said in ended.err
     assert "app-1 is recorded as it was, and nothing on it was changed" in ended.err
-    assert given.access() == before
-    (row,) = world.rows("SELECT spec FROM machines")
-    assert "ssh_port" not in json.loads(row["spec"])["options"]
+    assert given.recorded() == before
     given.write()
     world.ok(GIVEN)
-    assert given.access() == before
+    assert given.recorded() == before
+    assert "nothing to do" in world.ok(GIVEN)[0].out
 
 
 def test_a_host_key_that_is_vouched_for_must_be_the_one_that_is_pinned(world: World) -> None:
