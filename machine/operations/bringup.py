@@ -23,7 +23,7 @@ After = Callable[[Operation, Connection], None]
 
 def bring_up(
     op: Operation, driver: Driver, *, patient: bool, take_port: bool = False, after: After | None = None
-) -> Machine:
+) -> None:
     """Connect, converge, verify; each step changes only what is not as wanted.
 
     Args:
@@ -35,7 +35,7 @@ def bring_up(
         HostUnreachable, HostKeyRejected, LoginRefused, BootstrapFailed, EndpointUnverified.
     """
     store = op.store
-    with op.step("connect") as step:
+    with op.step("connect", acts=False) as step:
         machine = store.machines.get(op.machine)
         connection = connect_to_host(op, step, machine, driver.capabilities, patient=patient)
 
@@ -46,7 +46,7 @@ def bring_up(
             step.warn(warning)
         machine, trust = converge_host(op, step, machine, connection, ours=ours, take_port=take_port)
 
-    with op.step("endpoint") as step:
+    with op.step("endpoint", acts=False) as step:
         with _old_ones_until_verified(op.files, machine):
             ensure_client_certificate(store, op.files, machine.name, store_authority(store), trust)
             endpoint = find_route(op, machine, connection)
@@ -60,7 +60,6 @@ def bring_up(
             )
     if after is not None:
         after(op, connection)
-    return store.machines.get(op.machine)
 
 
 @contextlib.contextmanager

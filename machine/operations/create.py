@@ -63,7 +63,7 @@ def create(
 
     entry = store.journal.begin_create(spec)
     with Operation(store, entry, spec.name, "create", settings) as op:
-        with op.step("reserve") as step:
+        with op.step("reserve", acts=False) as step:
             files = as_file(passwords)
             request = _reserve(op, spec, request, private_key if driver.capabilities.host else None, keep, files)
             sign_in(driver, Account(request.get("account", {}), secrets))

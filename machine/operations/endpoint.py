@@ -142,30 +142,32 @@ def _explained(error: Exception, who: str) -> tuple[str, str]:
 
 def verify_endpoint(
     address: str, port: int, files: Files, deadline: Deadline, *, local_port: int | None = None
-) -> Health:
-    """Ask until agent and engine answer, for 30 seconds at the most; not again where there is no way to the port.
+) -> None:
+    """Ask until the engine answers through the agent, for 30 seconds; once where there is no way to the port.
 
     Raises:
         EndpointUnverified: what the last answer was.
     """
     within = Deadline(deadline.remaining(30.0), cancellation=deadline.cancellation)
 
-    def attempt() -> Health:
-        health = ask_health(address, port, files, within, local_port=local_port)
-        if health.engine_version is None:
-            raise EndpointUnverified(
-                "the agent answers and the engine behind it does not",
-                layer="engine",
-                cause=health.engine_trouble,
-                hint="look on the host: systemctl status docker",
-            )
-        return health
+    def attempt() -> None:
+        with _dialled(address, port, files, within, local_port, who="agent") as connection:
+            response, _ = _asked(connection, "/_ping")
+            if response.status == http.client.OK:
+                return
+            trouble = str(_get(connection, "/agent/v1/health")["engine"]["detail"])
+        raise EndpointUnverified(
+            "the agent answers and the engine behind it does not",
+            layer="engine",
+            cause=trouble,
+            hint="look on the host: systemctl status docker",
+        )
 
     def retryable(error: Exception) -> bool:
         return isinstance(error, EndpointUnverified) and error.layer not in NO_WAY
 
     try:
-        return within.retry(attempt, retryable=retryable, first=0.02, longest=0.5)
+        within.retry(attempt, retryable=retryable, first=0.02, longest=0.5)
     except EndpointUnverified as error:
         error.hint = error.hint or _HINTS.get(error.layer)
         raise

@@ -70,7 +70,8 @@ def connect_to_host(
         access = dataclasses.replace(
             access, address=connection.host, user=connection.user, port=connection.port, host_keys=tuple(keys)
         )
-        op.store.journal.record_instance(op.entry, dataclasses.replace(machine.instance, access=access))
+        reached = dataclasses.replace(machine.instance, access=access)
+        op.store.journal.record_instance(op.entry, reached, at_once=False)
     step.result["host_key"] = verdict.fingerprint
     step.summary = (
         f"{connection.user}@{connection.host}, host key {fingerprint(verdict.key)} ({_SOURCES[verdict.source]})"

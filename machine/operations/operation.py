@@ -115,18 +115,23 @@ class Operation:
         self.log_path = ""
 
     @contextlib.contextmanager
-    def step(self, name: str) -> Iterator[Step]:
-        """Run the body as a step: journalled as begun, then as done or failed."""
+    def step(self, name: str, *, acts: bool = True) -> Iterator[Step]:
+        """Run the body as a step: journalled as begun, then as done or failed.
+
+        Args:
+            acts: it changes something at a provider or on a host: its begin is on disk before it does. Else it goes
+                with the next write.
+        """
         self.deadline.check(f"the step {name}")
         step = self._current = Step(self, name)
-        self.store.journal.step(self.entry, name, "begun", self._event(step, "begun", ""))
+        self.store.journal.step(self.entry, name, "begun", self._event(step, "begun", ""), at_once=acts)
         self._emit(self._event(step, "begun", ""))
         if self.entry.taken_from and not self._taking_told:
             self._taking_told = True
             step.warn(f"taken over from {self.entry.taken_from}")
         yield step  # an error leaves by __exit__, which knows the step
         event = self._event(step, "done", step.summary)
-        self.store.journal.step(self.entry, name, "done", event, step.result)
+        self.store.journal.step(self.entry, name, "done", event, step.result, at_once=False)
         self._emit(event)
         self._current = None
 
@@ -241,7 +246,7 @@ class Operation:
         # The error itself must reach the operator, also when the store's disk is full.
         with contextlib.suppress(PymachineError):
             if self._current is not None and event is not None:
-                self.store.journal.step(self.entry, self._current.name, "failed", event)
+                self.store.journal.step(self.entry, self._current.name, "failed", event, at_once=False)
             state = State.ERROR if self.kind == "create" else None
             self.store.journal.finish(self.entry, state=state, error=f"{step or self.kind}: {text}")
         if event is not None:  # last: what listens is a program's own, and may be what fails

@@ -36,8 +36,10 @@ def upgrade(store: Store, machine: Machine, driver: Driver, settings: Settings) 
             with op.step("instance") as step:
                 store.journal.record_state(entry, State.STARTING)
                 store.journal.record_instance(entry, driver.start(instance, step))
-            machine = bring_up(op, driver, patient=True)
-        with op.step("connect") as step:
+            bring_up(op, driver, patient=True)
+            store.journal.catch_up(entry)
+            machine = store.machines.get(machine.name)
+        with op.step("connect", acts=False) as step:
             connection = connect_to_host(op, step, machine, driver.capabilities, patient=False)
         with op.step("upgrade") as step:
             sudo = connection.user != "root"

@@ -36,6 +36,9 @@ from machine.store.lease import (
 )
 
 _Statement = tuple[str, tuple[Any, ...]]
+_STEP_BEGUN = """INSERT INTO steps (operation_id, name, status, begun_at) VALUES (?, ?, 'begun', ?)
+    ON CONFLICT DO UPDATE SET status = 'begun', begun_at = excluded.begun_at, ended_at = NULL"""
+_STEP_ENDED = "UPDATE steps SET status = ?, ended_at = ?, result = ? WHERE operation_id = ? AND name = ?"
 
 
 class Journal:
@@ -235,29 +238,34 @@ class Journal:
         with self._write(entry) as db:
             db.execute("UPDATE machines SET applied = ? WHERE id = ?", (json.dumps(dict(applied)), entry.machine))
 
-    def record_instance(self, entry: Entry, instance: Instance) -> None:
-        """Record what the driver returned: from now on the host can be reached."""
-        with self._write(entry) as db:
-            _update_instance(db, entry, instance)
+    def record_instance(self, entry: Entry, instance: Instance, *, at_once: bool = True) -> None:
+        """Record what the driver returned: from now on the host can be reached.
+
+        Args:
+            at_once: False: with the next write; what is recorded can be found out again.
+        """
+        self._put_off(entry, *_instance_rows(entry, instance))
+        if at_once:
+            self.catch_up(entry)
 
     def record_converged(
         self, entry: Entry, *, port: int, engine: str, facts: Mapping[str, Any], instance: Instance | None = None
     ) -> None:
         """Record what the host said at the end of a converge, and how it is reached since."""
+        if instance is not None:
+            self._put_off(entry, *_instance_rows(entry, instance))
         with self._write(entry) as db:
-            if instance is not None:
-                _update_instance(db, entry, instance)
             db.execute(
                 "UPDATE machines SET port = ?, engine = ?, facts = ? WHERE id = ?",
                 (port, engine, json.dumps(dict(facts)), entry.machine),
             )
 
     def record_endpoint(self, entry: Entry, endpoint: Endpoint) -> None:
-        """Record where clients reach the engine, once that is known."""
-        with self._write(entry) as db:
-            db.execute(
-                "UPDATE machines SET url = ?, route = ? WHERE id = ?", (endpoint.url, endpoint.route, entry.machine)
-            )
+        """Record where clients reach the engine, once that is known: with the next write, for the end is near."""
+        self._put_off(
+            entry,
+            ("UPDATE machines SET url = ?, route = ? WHERE id = ?", (endpoint.url, endpoint.route, entry.machine)),
+        )
 
     def record_state(self, entry: Entry, state: State) -> None:
         """Record what a driver is about to bring about: with it, that the operation is still ours."""
@@ -289,27 +297,28 @@ class Journal:
             raise MachineNotFound(f'no machine "{machine.name}" any more', machine=machine.name)
         return rows[0]["provider_id"], rows[0]["token"], json.loads(rows[0]["data"])
 
-    def step(self, entry: Entry, name: str, status: str, event: Event, result: Mapping[str, Any] | None = None) -> None:
-        """A step's begin, written before anything is done; or its end, one that is done with what is written next."""
+    def step(
+        self,
+        entry: Entry,
+        name: str,
+        status: str,
+        event: Event,
+        result: Mapping[str, Any] | None = None,
+        *,
+        at_once: bool,
+    ) -> None:
+        """A step's begin or end, with its event.
+
+        Args:
+            at_once: on disk before more is done; else with the next write.
+        """
         now = time.time()
         if status == "begun":
-            with self._write(entry) as db:
-                db.execute(
-                    "INSERT INTO steps (operation_id, name, status, begun_at) VALUES (?, ?, 'begun', ?) "
-                    "ON CONFLICT DO UPDATE SET status = 'begun', begun_at = excluded.begun_at, ended_at = NULL",
-                    (entry.id, name, now),
-                )
-                db.execute(*_event_row(entry, event))
-            return
-        self._put_off(
-            entry,
-            (
-                "UPDATE steps SET status = ?, ended_at = ?, result = ? WHERE operation_id = ? AND name = ?",
-                (status, now, json.dumps(dict(result or {})), entry.id, name),
-            ),
-            _event_row(entry, event),
-        )
-        if status != "done":
+            row: _Statement = (_STEP_BEGUN, (entry.id, name, now))
+        else:
+            row = (_STEP_ENDED, (status, now, json.dumps(dict(result or {})), entry.id, name))
+        self._put_off(entry, row, _event_row(entry, event))
+        if at_once:
             self.catch_up(entry)
 
     def event(self, entry: Entry, event: Event, *, at_once: bool) -> None:
@@ -351,17 +360,15 @@ def _event_row(entry: Entry, event: Event) -> _Statement:
     )
 
 
-def _update_instance(db: sqlite3.Connection, entry: Entry, instance: Instance) -> None:
-    db.execute(
-        "UPDATE instances SET provider_id = ?, access = ?, data = ? WHERE machine_id = ?",
+def _instance_rows(entry: Entry, instance: Instance) -> tuple[_Statement, _Statement]:
+    access, data = json.dumps(dataclasses.asdict(instance.access)), json.dumps(dict(instance.data))
+    return (
         (
-            instance.id,
-            json.dumps(dataclasses.asdict(instance.access)),
-            json.dumps(dict(instance.data)),
-            entry.machine,
+            "UPDATE instances SET provider_id = ?, access = ?, data = ? WHERE machine_id = ?",
+            (instance.id, access, data, entry.machine),
         ),
+        ("UPDATE machines SET address = ? WHERE id = ?", (instance.address, entry.machine)),
     )
-    db.execute("UPDATE machines SET address = ? WHERE id = ?", (instance.address, entry.machine))
 
 
 def _refuse_other_options(row: sqlite3.Row, spec: Spec) -> None:

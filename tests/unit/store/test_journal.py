@@ -24,7 +24,13 @@ INSTANCE = Instance(driver="generic", id="other", access=Access(host="198.51.100
 
 def step_done(store: Store, entry: Entry, name: str, result: dict[str, object]) -> None:
     """A step that is done, and the write that it goes with."""
-    store.journal.step(entry, name, "done", EVENT, result)
+    store.journal.step(entry, name, "done", EVENT, result, at_once=False)
+    store.journal.catch_up(entry)
+
+
+def endpoint_found(store: Store, entry: Entry, endpoint: Endpoint) -> None:
+    """An endpoint, and the write that it goes with."""
+    store.journal.record_endpoint(entry, endpoint)
     store.journal.catch_up(entry)
 
 
@@ -34,8 +40,8 @@ WRITES: dict[str, Callable[[Store, Entry], None]] = {
     "resource": lambda store, entry: store.journal.record_resource(entry, "i-2", {"kind": "instance"}),
     "instance": lambda store, entry: store.journal.record_instance(entry, INSTANCE),
     "converged": lambda store, entry: store.journal.record_converged(entry, port=1, engine="e", facts={}),
-    "endpoint": lambda store, entry: store.journal.record_endpoint(entry, Endpoint(url="tcp://x:1")),
-    "step begun": lambda store, entry: store.journal.step(entry, "instance", "begun", EVENT),
+    "endpoint": lambda store, entry: endpoint_found(store, entry, Endpoint(url="tcp://x:1")),
+    "step begun": lambda store, entry: store.journal.step(entry, "instance", "begun", EVENT, at_once=True),
     "step done": lambda store, entry: step_done(store, entry, "reserve", {"more": 1}),
     "event": lambda store, entry: store.journal.event(entry, EVENT, at_once=True),
     "finish": lambda store, entry: store.journal.finish(entry, state=State.RUNNING),
@@ -56,7 +62,7 @@ def left_by_a_dead_process(store: Store) -> Entry:
         spec = Spec(name="web", driver="generic", options={"ip_address": "192.0.2.7"})
         entry = store.journal.begin_create(spec)
         event = Event(machine="web", operation="create", step="reserve", status="begun")
-        store.journal.step(entry, "reserve", "begun", event)
+        store.journal.step(entry, "reserve", "begun", event, at_once=True)
         store.journal.record_request(entry, {"size": "small"})
         print(entry.id, entry.machine, entry.token, entry.epoch)
         """,
@@ -70,7 +76,7 @@ def left_by_a_dead_process(store: Store) -> Entry:
 def left_behind(store: Store) -> Entry:
     """The same, by a process of an earlier boot."""
     entry = store.journal.begin_create(spec())
-    store.journal.step(entry, "reserve", "begun", EVENT)
+    store.journal.step(entry, "reserve", "begun", EVENT, at_once=True)
     with store.database.write() as db:
         db.execute("UPDATE operations SET owner_started = 'an earlier boot'")
     return entry
@@ -85,7 +91,7 @@ def everything(store: Store) -> list[list[tuple[object, ...]]]:
 def test_a_step_is_journalled_as_begun_before_it_is_done(store: Store) -> None:
     entry = store.journal.begin_create(spec())
     machine = store.machines.get("web")
-    store.journal.step(entry, "instance", "begun", EVENT)
+    store.journal.step(entry, "instance", "begun", EVENT, at_once=True)
     (before,) = store.history.timeline(machine)[0]["Steps"]
     assert (before["Status"], before["EndedAt"]) == ("begun", None)
     assert not store.journal.step_done(entry, "instance")
@@ -106,7 +112,7 @@ def test_what_a_step_says_goes_with_the_next_write_and_before_it(store: Store) -
     for text in ("one", "two"):
         store.journal.event(entry, dataclasses.replace(EVENT, text=text), at_once=False)
     assert said(store, entry) == []
-    store.journal.step(entry, "connect", "begun", dataclasses.replace(EVENT, text="three"))
+    store.journal.step(entry, "connect", "begun", dataclasses.replace(EVENT, text="three"), at_once=True)
     assert said(store, entry) == ["one", "two", "three"]
 
 
