@@ -10,15 +10,13 @@ import functools
 import hashlib
 import io
 import threading
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import metadata, resources
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from machine.agent.version import VERSION
-from machine.templating import render
+from machine.bootstrap.cache import made_of_sources
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable  # its place has moved since; for the type checker only
@@ -51,6 +49,13 @@ def agent_bundle() -> AgentBundle:
 
 @functools.cache
 def _built() -> AgentBundle:
+    data = made_of_sources("pyz", _zipped)
+    return AgentBundle(sha256=hashlib.sha256(data).hexdigest(), data=data, version=VERSION)
+
+
+def _zipped() -> bytes:
+    import zipfile
+
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for name, content in sorted(_files()):
@@ -59,11 +64,14 @@ def _built() -> AgentBundle:
             entry.external_attr = 0o644 << 16
             entry.create_system = 3  # Unix, wherever this is built
             archive.writestr(entry, content)
-    data = buffer.getvalue()
-    return AgentBundle(sha256=hashlib.sha256(data).hexdigest(), data=data, version=VERSION)
+    return buffer.getvalue()
 
 
 def _files() -> Iterator[tuple[str, bytes]]:
+    from importlib import metadata, resources
+
+    from machine.templating import render
+
     yield "__main__.py", _text(resources.files("machine.agent").joinpath("start.py"))
     yield "machine/__init__.py", b""
     yield from _modules(resources.files("machine.agent"), "machine/agent/")

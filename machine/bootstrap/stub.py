@@ -8,8 +8,8 @@ import threading
 from collections.abc import Mapping
 from importlib import resources
 
+from machine.bootstrap.cache import made_of_sources
 from machine.errors import PreCheckFailed
-from machine.templating import render
 
 PYTHONS = ("python3", *(f"python3.{minor}" for minor in range(14, 7, -1)), "/usr/libexec/platform-python")
 SEARCH_PATH = "/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin:/usr/local/sbin"
@@ -36,6 +36,14 @@ def stub(search_path: str = SEARCH_PATH, pythons: tuple[str, ...] = PYTHONS) -> 
 
 @functools.cache
 def _rendered(search_path: str, pythons: tuple[str, ...]) -> bytes:
+    if (search_path, pythons) != (SEARCH_PATH, PYTHONS):
+        return _made(search_path, pythons)
+    return made_of_sources("sh", lambda: _made(search_path, pythons))
+
+
+def _made(search_path: str, pythons: tuple[str, ...]) -> bytes:
+    from machine.templating import render  # and with it jinja2, which takes as long as a login
+
     text = render(
         "agent/stub.sh",
         search_path=search_path,

@@ -26,9 +26,10 @@ def zipapp(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_same_code_gives_the_same_bytes() -> None:
+def test_the_same_code_gives_the_same_bytes(tmp_path: Path) -> None:
     script = "from machine.bootstrap.bundle import agent_bundle; print(agent_bundle().sha256)"
-    environment = {**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"}
+    anew = {"XDG_CACHE_HOME": str(tmp_path)}
+    environment = {**os.environ, **anew, "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"}
     other = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
     assert other.stdout.strip() == agent_bundle().sha256
     assert hashlib.sha256(agent_bundle().data).hexdigest() == agent_bundle().sha256

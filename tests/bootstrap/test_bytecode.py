@@ -20,6 +20,7 @@ from operator_side import Operator
 from machine.bootstrap import bytecode as made
 from machine.bootstrap.bundle import AgentBundle, agent_bundle
 from machine.bootstrap.bytecode import AgentBytecode, agent_bytecode, compiled
+from machine.bootstrap.cache import sealed
 from machine.errors import BootstrapFailed
 from machine.version import VERSION
 
@@ -40,7 +41,7 @@ def marked() -> AgentBytecode:
                 content = content.replace(f'VERSION = "{VERSION}"'.encode(), f'VERSION = "{SAYS}"'.encode())
                 assert SAYS.encode() in content
             other.writestr(name, content)
-    data = compiled(AgentBundle(sha256="", data=buffer.getvalue(), version=SAYS))
+    data = sealed(compiled(AgentBundle(sha256="", data=buffer.getvalue(), version=SAYS)))
     return AgentBytecode(MAGIC, hashlib.sha256(data).hexdigest(), data)
 
 
@@ -168,7 +169,7 @@ def test_it_is_compiled_once_and_not_by_each_process(home: Path) -> None:
     assert how == "compiled"
     assert in_a_new_process(home) == (sha256, "found")
     assert in_a_new_process(home, "-O") == (sha256, "found")
-    (kept,) = (home / ".cache/pymachine/agent").iterdir()
+    (kept,) = (home / ".cache/pymachine/agent").glob("*.pyc.zip")
     kept.write_bytes(kept.read_bytes()[:-1])
     assert in_a_new_process(home)[1] == "compiled"
     assert in_a_new_process(home)[1] == "found"
@@ -177,11 +178,11 @@ def test_it_is_compiled_once_and_not_by_each_process(home: Path) -> None:
 def test_those_of_other_versions_do_not_pile_up(home: Path) -> None:
     directory = home / ".cache/pymachine/agent"
     directory.mkdir(mode=0o700, parents=True)
-    for number in range(20):
+    for number in range(50):
         (directory / f"{number}.pyc.zip").write_bytes(b"")
         os.utime(directory / f"{number}.pyc.zip", (number, number))
     in_a_new_process(home)
-    assert len(list(directory.iterdir())) == 8
+    assert len(list(directory.iterdir())) == 24
     assert in_a_new_process(home)[1] == "found"
 
 
