@@ -14,7 +14,8 @@ from machine.fleet.expand import Expansion
 from machine.fleet.formernames import replace_former_drivers
 from machine.fleet.include import read
 from machine.fleet.model import Fleet
-from machine.fleet.problems import Problems
+from machine.fleet.names import RULE
+from machine.fleet.problems import Problems, shown
 from machine.fleet.schema import document_schema
 from machine.fleet.suspicious import hide_secrets, warn_of_secrets
 from machine.fleet.tree import Map
@@ -72,7 +73,7 @@ def _loaded(path: str, environ: Mapping[str, str], variables: Mapping[str, str])
     if name is None:
         problems.add(document.keys_at.get("fleet", document.at), "the fleet has no name: write fleet: NAME")
     elif isinstance(name, str) and not valid_name(name):
-        problems.add(document.values_at["fleet"], f"a fleet cannot be called {name!r}: letters, digits, . and -")
+        problems.add(document.values_at["fleet"], f"a fleet cannot be called {shown(name)}: {RULE}")
     if "groups" not in document:
         problems.add(document.at, "the fleet has no groups: write groups: and below it what each is called")
     groups = Expansion(document, drivers, problems).groups()

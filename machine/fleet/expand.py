@@ -17,12 +17,12 @@ from machine.fleet.engine import engine_settings
 from machine.fleet.hostwork import FileReader, commands
 from machine.fleet.merge import merged, settled
 from machine.fleet.model import Group, Limits, Position, WantedMachine
-from machine.fleet.names import DEFAULT_PATTERN, Names, Pattern
+from machine.fleet.names import DEFAULT_PATTERN, RULE, Names, Pattern
 from machine.fleet.options import Declared, driver_options
-from machine.fleet.problems import Problems, meant
+from machine.fleet.problems import Problems, meant, shown
 from machine.fleet.schema import MOST, option_key
 from machine.fleet.tree import List, Map
-from machine.model import valid_name
+from machine.model import MAX_NAME_LENGTH, valid_name
 from machine.operations.wanted import HOST_KEY_POLICIES
 from machine.trust.names import check_san
 
@@ -63,7 +63,7 @@ class Expansion:
     def _group(self, name: str, section: Map, defaults: Map) -> Group:
         at, own = section.keys_at[name], section.section(name)
         if not valid_name(name):
-            self._problems.add(at, f"a group cannot be called {name!r}: letters, digits, . and -")
+            self._problems.add(at, f"a group cannot be called {shown(name)}: {RULE}")
         driver = self._driver(name, at, section[name], defaults)
         below = defaults
         if own.get("driver", defaults.get("driver")) != defaults.get("driver"):
@@ -102,6 +102,8 @@ class Expansion:
             return []
         said = own.section("machines")
         count = own.get("count")
+        if isinstance(count, float) and count.is_integer():  # 3.0 is a whole number in JSON Schema's eyes
+            count = int(count)
         if not isinstance(count, int) or isinstance(count, bool):
             count = None
         if count is not None and count > MOST:
@@ -111,7 +113,8 @@ class Expansion:
             count = 0 if isinstance(own.get("machines"), Map) else 1
         overrides: dict[str, tuple[Position, Map]] = {}
         for key in said:
-            name = pattern.name(int(key)) if key.isascii() and key.isdigit() else key
+            numbered = key.isascii() and key.isdigit() and len(key) <= MAX_NAME_LENGTH
+            name = pattern.name(int(key)) if numbered else key
             if name in overrides:
                 self._problems.add(said.keys_at[key], f"{name} is said twice; the other one is at {overrides[name][0]}")
             overrides[name] = said.keys_at[key], said.section(key)
@@ -133,7 +136,7 @@ class Expansion:
                 self._problems.warn(where, f"{name} is not among the machines of {group}: count is {count}")
             else:
                 known = [each for each, _, _ in members]
-                self._problems.add(where, f"machines: {group} has no machine {name!r}{meant(name, known)}")
+                self._problems.add(where, f"machines: {group} has no machine {shown(name)}{meant(name, known)}")
         return members
 
     def _machine(self, name: str, group: str, declared: Declared | None, at: Position, whole: Map) -> WantedMachine:
@@ -145,6 +148,8 @@ class Expansion:
             if not declared.driver.capabilities.creates and len(options) == len(said):  # else something is wrong there
                 self._check_given(name, declared, options, at)
         policy = whole.get("host-key-policy")
+        if declared is not None and not declared.driver.capabilities.host:
+            self._refuse_work_without_host(whole, declared.driver.name)
         return WantedMachine(
             name=name,
             group=group,
@@ -158,6 +163,11 @@ class Expansion:
             commands=self._once("commands", whole, partial(commands, problems=self._problems)),
             at=at,
         )
+
+    def _refuse_work_without_host(self, whole: Map, driver: str) -> None:
+        for key in ("files", "commands"):
+            if whole.get(key):
+                self._problems.add(whole.keys_at[key], f"the driver {driver} has no host for {key}: leave them out")
 
     def _once(self, key: str, whole: Map, make: Callable[[Any], _T], *also: Any) -> _T:
         """What a part says, worked out for the first machine that has it; a part is the same object for the others."""

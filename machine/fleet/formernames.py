@@ -33,7 +33,7 @@ def replace_former_drivers(document: Map, problems: Problems) -> None:
     groups = document.section("groups")
     for section in (document.section("defaults"), *map(groups.section, groups)):
         said = section.get("driver")
-        if isinstance(said, str) and said not in installed:
+        if isinstance(said, str) and said.isidentifier() and said not in installed:
             now, instead = _driver(said, installed)
             if instead:
                 problems.add(section.values_at["driver"], f"driver: {instead}")

@@ -42,6 +42,9 @@ class FileReader:
             self._problems.add(said.values_at["target"], f"target: {target!r} is written without . and ..")
             return None
         place = said.values_at["source"]
+        if not source:
+            self._problems.add(place, "source is empty: it names a file, relative to the fleet file")
+            return None
         path = os.path.abspath(os.path.join(os.path.dirname(place.file), os.path.expanduser(source)))
         digest = self._digest(path, source, place)
         mode = _MODE.match(said.text("mode")) if "mode" in said else None
@@ -72,7 +75,7 @@ class FileReader:
                 else:
                     self._digests[path] = _sha256(path)
             except (OSError, ValueError) as error:
-                reason = error.strerror if isinstance(error, OSError) else error
+                reason = error.strerror if isinstance(error, OSError) else "no file has a NUL in its name"
                 self._problems.add(at, f"{source} cannot be read: {reason} ({path})")
         return self._digests[path]
 

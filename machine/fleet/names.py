@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from machine.fleet.model import Position
-from machine.fleet.problems import Problems, meant
+from machine.fleet.problems import Problems, meant, shown
 from machine.model import MAX_NAME_LENGTH, valid_name
 
+RULE = f"letters, digits, . and -, beginning with a letter or digit, at most {MAX_NAME_LENGTH}"
 DEFAULT_PATTERN = "{group}-{number}"
 _PLACE = re.compile(r"\{(\w*)(?::0?(\d{1,2}))?\}")
 _PLACES = ("group", "number")
@@ -26,6 +27,9 @@ class Pattern:
             if match[1] not in _PLACES:
                 self.known = False
                 problems.add(at, f"name: there is no {match[0]}{meant(match[1], _PLACES)}")
+        if self.known and not {"{", "}"}.isdisjoint(_PLACE.sub("", text)):
+            self.known = False
+            problems.add(at, "name: in braces stand {group}, {number} or, for two digits at least, {number:02}")
         self._text = text.replace("{group}", group)
         self.numbered = any(match[1] == "number" for match in _PLACE.finditer(text))
 
@@ -36,7 +40,7 @@ class Pattern:
     def number(self, name: str) -> int | None:
         """The number of the machine with this name; None: the pattern makes no such name."""
         match = re.fullmatch(_PLACE.sub(r"\\d+", re.escape(self._text).replace(r"\{", "{").replace(r"\}", "}")), name)
-        if match is None:
+        if match is None or len(name) > MAX_NAME_LENGTH:
             return None
         found = [int(each) for each in re.findall(r"\d+", name)]
         return next((each for each in found if self.name(each) == name), None)
@@ -54,8 +58,7 @@ class Names:
         if not valid_name(name):
             self._problems.add(
                 at,
-                f"a machine cannot be called {name!r}: letters, digits, . and -, beginning with a letter or digit, at "
-                f"most {MAX_NAME_LENGTH}",
+                f"a machine cannot be called {shown(name)}: {RULE}",
             )
             return False
         other = self._taken.get(name.lower())

@@ -7,6 +7,7 @@ make, and how deep and how large it can get is ours to say.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any, NamedTuple
 
@@ -19,11 +20,12 @@ _YAML = "tag:yaml.org,2002:"
 _TAGS = ("str", "int", "float", "bool", "null", "timestamp", "merge", "value", "map", "seq")
 _LARGEST = 2_000_000  # parts, aliases written out: a file of a kilobyte can say more than fits into memory
 _DEEPEST = 100  # parts in each other; a fleet has eight, and what walks through them calls itself
-_VERSION = (1, 2)
+_VERSION = "%YAML"
 
 # What stands without quotes in YAML 1.2, as ruamel.yaml has it: dates are texts to us, and `yes` is one to YAML.
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_HALF = re.compile("[\ud800-\udfff]")  # of a character; alone, nothing can write it
 _NUMERIC = frozenset("-+.0123456789")
 _INT = re.compile(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|[0-9_]+|0x[0-9a-fA-F_]+)")
 _FLOAT = re.compile(
@@ -60,6 +62,7 @@ def _tree(text: str, file: str, problems: Problems) -> Map | None:
     Raises:
         NotYaml: it is none.
     """
+    _require_our_version(text)
 
     def make(following: Next) -> tuple[Map | None, list[tuple[Position, str]]]:
         builder = _Builder(following, file)
@@ -72,6 +75,21 @@ def _tree(text: str, file: str, problems: Problems) -> Map | None:
     for at, problem in found:
         problems.add(at, problem)
     return tree
+
+
+def _require_our_version(text: str) -> None:
+    """Neither library reads all versions, and in 1.1 `yes` is true.
+
+    Raises:
+        NotYaml: the text says that it is of another one.
+    """
+    for number, line in enumerate(text[:4096].split("\n")):
+        words = line.split()
+        if words[:1] == [_VERSION] and words[1:2] != ["1.2"]:
+            said = words[1] if len(words) > 1 else "of no version"
+            raise NotYaml(f"this says that it is YAML {said}, and 1.2 is read here: take the line away", number, 0)
+        if words and not line.startswith(("#", "%")):
+            return
 
 
 class _Part(NamedTuple):
@@ -111,10 +129,6 @@ class _Builder:
         event = self._next()
         if type(event).__name__ == "StreamEndEvent":
             return Map(Position(self._file, 1, 1))
-        if event.version is not None and tuple(event.version) != _VERSION:
-            said = ".".join(map(str, event.version))
-            self._wrong(self._at(event), f"this says that it is YAML {said}, and 1.2 is read here: take the line away")
-            return None
         try:
             root = self._part(self._next())
             self._next()  # DocumentEnd
@@ -143,6 +157,10 @@ class _Builder:
             self._check_tag(tag, at)
         if kind == "ScalarEvent":
             text: str = event.value
+            if not text.isascii() and _HALF.search(text):
+                text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # as JSON writes them: pairs
+                if "\ufffd" in text:
+                    self._wrong(at, "there is half of a character in this: \\ud83d goes with \\ude00")
             if tag is None or tag == "!":
                 plain = tag is None and event.implicit[0]
                 part = _Part(_plain(text) if plain else text, at, text, plain and text == "<<")
@@ -264,7 +282,8 @@ def _scalar(kind: str, text: str) -> Any:
         if kind == "int":
             return int(text.replace("_", ""), 0 if text.lstrip("+-")[:2].lower() in ("0x", "0o", "0b") else 10)
         if kind == "float":
-            return float(text.replace("_", ""))
+            number = float(text.replace("_", ""))
+            return number if math.isfinite(number) else text
     except ValueError:  # no number after all, or one of thousands of digits
         pass
     return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from machine.errors import FleetFileError
@@ -11,6 +12,7 @@ from machine.fleet.model import Position
 _KNOWN_SHOWN = 12  # names; of more, nobody reads a list
 _HIDDEN = "[hidden]"
 _SHORTEST = 4  # characters of a secret; what is shorter is taken out of what is said of its own place alone
+_IN_WORDS = 8  # characters of one that is taken out of the middle of words, too
 LONGEST = 40  # characters of a value that are shown
 CUT = "…"  # after the last of them
 
@@ -43,7 +45,7 @@ class Problems:
 
     def warnings(self) -> tuple[str, ...]:
         """One line each, in the order of the file."""
-        return tuple(f"{at}: {text}" for at, text in sorted(self._warnings))
+        return tuple(_printable(f"{at}: {text}") for at, text in sorted(self._warnings))
 
     def raise_errors(self, hint: str | None = None) -> None:
         """Raise what was found wrong so far.
@@ -54,20 +56,34 @@ class Problems:
         if not self._errors:
             return
         secrets = sorted(self._secrets.items(), key=lambda each: len(each[0]), reverse=True)
-        lines = [f"{at}: {_without(secrets, text, at)}" for at, text in sorted(self._errors.items())]
+        lines = [_printable(f"{at}: {_without(secrets, text, at)}") for at, text in sorted(self._errors.items())]
         message = lines[0]
         if len(lines) > 1:
             message = f"{len(lines)} errors:\n" + "\n".join(f"  {line}" for line in lines)
         raise FleetFileError(message, problems=lines, hint=hint)
 
 
+def shown(text: str) -> str:
+    """A text of a file in a message: quoted, and not all of a long one."""
+    return repr(text if len(text) <= LONGEST else text[: LONGEST - 1] + CUT)
+
+
+def _printable(line: str) -> str:
+    """A line that does nothing to a terminal, and can be written to any."""
+    return line if line.isprintable() else "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
+
+
 def _without(secrets: Iterable[tuple[str, Position]], text: str, at: Position) -> str:
     for secret, place in secrets:
-        if len(secret) >= _SHORTEST or at == place:
-            for each in (secret, repr(secret)[1:-1]):
+        if len(secret) < _SHORTEST and at != place:
+            continue
+        for each in (secret, repr(secret)[1:-1]):
+            if len(each) < _IN_WORDS:
+                text = re.sub(rf"(?<!\w){re.escape(each)}(?!\w)", _HIDDEN, text)
+            else:
                 text = text.replace(each, _HIDDEN)
-                for end in range(min(len(each), LONGEST), _SHORTEST - 1, -1) if CUT in text else ():
-                    text = text.replace(each[:end] + CUT, _HIDDEN + CUT)
+            for end in range(min(len(each), LONGEST), _SHORTEST - 1, -1) if CUT in text else ():
+                text = text.replace(each[:end] + CUT, _HIDDEN + CUT)
     return text
 
 

@@ -44,8 +44,10 @@ _ENGINE = {
     "storage-driver": "How the engine keeps images and containers.",
     "env": "Variables of the engine's environment, NAME=VALUE.",
 }
-_NAME = "^[A-Za-z_][A-Za-z0-9_-]*$"
-_LABEL = "^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$"
+# Python takes `$` for the place before a last line end as well, and editors do not.
+_END = r"$(?!\n)"
+_NAME = rf"^[A-Za-z_][A-Za-z0-9_-]*{_END}"
+_LABEL = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}" + _END
 
 
 def engine_fields() -> dict[str, tuple[str, bool]]:
@@ -203,7 +205,12 @@ def _variables() -> dict[str, Any]:
             "title": "a variable",
             "type": ["string", "number", "boolean", "object", "null"],
             "properties": {
-                "env": {"type": "string", "description": "The environment variable that has the value."},
+                "env": {
+                    "type": "string",
+                    "description": "The environment variable that has the value.",
+                    "pattern": f"^[A-Za-z_][A-Za-z0-9_]*{_END}",
+                    REASON: "an environment variable's name has letters, digits and _",
+                },
                 "default": {
                     "type": ["string", "number", "boolean"],
                     "description": "The value where it is not set.",
@@ -262,19 +269,19 @@ def _file() -> dict[str, Any]:
             "target": {
                 "type": "string",
                 "description": "On the host, absolute.",
-                "pattern": r"^(/[^/\u0000-\u001f]+)+$|\$\{",
+                "pattern": rf"^(/[^/\u0000-\u001f]+)+{_END}|\$\{{",
                 REASON: "target is a file's absolute path on the host, such as /etc/nginx/nginx.conf",
             },
             "mode": {
                 "type": ["string", "integer"],
                 "description": "Its permissions, in octal: 0644.",
-                "pattern": r"^(0|0o)?[0-7]{3,4}$|\$\{",
+                "pattern": rf"^(0|0o)?[0-7]{{3,4}}{_END}|\$\{{",
                 REASON: "mode is octal, such as 0644",
             },
             "owner": {
                 "type": "string",
                 "description": "USER or USER:GROUP. Default: root:root",
-                "pattern": r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$|\$\{",
+                "pattern": rf"^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?{_END}|\$\{{",
                 REASON: "owner is USER or USER:GROUP, such as root:root",
             },
         },

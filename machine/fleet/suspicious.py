@@ -27,7 +27,7 @@ _TEXT = re.compile(
 )
 _PAIR = re.compile(r"[\w.-]+=")
 _KEY_AND_MORE = re.compile(r"([^=:]*)([=:]?)(.*)", re.DOTALL)
-_YES_OR_NO = (True, False, "yes", "no", "on", "off", "True", "False")
+_YES_OR_NO = (True, False, "yes", "no", "on", "off", "true", "false", "True", "False")
 _USER = re.compile(r"://([^/\s]+)@")
 _ADVICE = "a fleet file is shared. Use a variable of the environment: {env: NAME, secret: true}"
 

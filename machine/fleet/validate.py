@@ -11,7 +11,7 @@ from machine.fleet.fits import NotSure, fits
 from machine.fleet.formernames import former_key, former_option
 from machine.fleet.merge import ADD
 from machine.fleet.model import Position
-from machine.fleet.problems import CUT, LONGEST, Problems, meant
+from machine.fleet.problems import Problems, meant, shown
 from machine.fleet.schema import OPTIONS_OF, REASON, VARIABLE
 from machine.fleet.suspicious import hide_all
 from machine.fleet.tree import List, Map
@@ -133,9 +133,7 @@ def _shown(value: Any) -> str:
         return "a list"
     if isinstance(value, bool):
         return str(value).lower()
-    text = str(value)
-    text = text if len(text) <= LONGEST else text[: LONGEST - 1] + CUT
-    return repr(text) if isinstance(value, str) else text
+    return shown(value) if isinstance(value, str) else str(value)
 
 
 def _why_text(value: Any, kinds: Sequence[str]) -> str:

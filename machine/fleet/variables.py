@@ -37,6 +37,15 @@ def may_be_secret(name: str, said: Any) -> bool:
     return meant or may_name_secret(f"{name} {said.get('env')}")
 
 
+def _is_text(value: str) -> bool:
+    """Whether it can be written: what was no UTF-8 in the environment comes as halves of characters."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class Secret(str):
     """A text in which secrets stand: ``hidden`` are those."""
 
@@ -121,6 +130,9 @@ class Variables:
             return None
         if name not in self._known:
             self._known[name] = value = self._found(name, at)
+            if value and not value.isascii() and not _is_text(value):
+                self._problems.add(at, f"the value of the variable {name} is not UTF-8 text")
+                self._known[name] = value = None
             if value and may_be_secret(name, self._declared[name]):
                 self._problems.hide(value, self._declared.values_at[name])
         return self._known[name]

@@ -71,20 +71,34 @@ def by_ruamel(text: str, make: Callable[[Next], _Made]) -> _Made:
         code = error.character if isinstance(error.character, int) else ord(error.character)
         raise NotYaml(f"YAML has no such character: U+{code:04X}", len(lines) - 1, len(lines[-1])) from error
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise NotYaml(_reason(error), *((mark.line, mark.column) if mark else ())) from error
+        reason, mark = _reason(error, text)
+        raise NotYaml(reason, *((mark.line, mark.column) if mark else ())) from error
     except YAMLError as error:
         raise NotYaml(f"this is no YAML: {error}") from error
 
 
-def _reason(error: Any) -> str:
-    """The parser's own words, with what helps in the cases that people meet. They quote no more than a character."""
+def _reason(error: Any, text: str) -> tuple[str, Any]:
+    """The parser's own words and its mark, with what helps in the cases that people meet.
+
+    They quote no more than a character: what is no YAML may be a password without its quotes.
+    """
     problem = str(error.problem or error.context or "this is no YAML")
+    mark, begun = error.problem_mark or error.context_mark, error.context_mark
     if "tag handle" in problem:  # which may be the beginning of a password
-        return "tags mean nothing in a fleet file; a text that begins with ! stands in quotes"
+        return "tags mean nothing in a fleet file; a text that begins with ! stands in quotes", mark
     if "'\\t'" in problem:
-        return "YAML is indented by spaces, and this is a tab"
+        return "YAML is indented by spaces, and this is a tab", mark
     if "mapping values are not allowed" in problem:
-        return "this is no YAML: a second `: ` in the line; put the text into quotes"
+        before = text.split("\n")[mark.line][: mark.column]
+        if ": " in before:
+            return "this is no YAML: a second `: ` in the line; put the text into quotes", mark
+        why = "it is indented too far, or a colon above has no space after it"
+        return f"this is no YAML: a key, where the text above goes on: {why}", mark
+    if "could not find expected ':'" in problem and begun is not None:
+        return "this is no YAML: a key without its colon, or a text that is not indented", begun
+    if "cannot start any token" in problem:
+        return f"this is no YAML: {problem}; put the text into quotes", mark
     context = f", {error.context}" if error.context and error.context != problem else ""
-    return f"this is no YAML: {problem}{context}"
+    if context and begun is not None and mark is not None and begun.line != mark.line:
+        context += f" that begins in line {begun.line + 1}"
+    return f"this is no YAML: {problem}{context}", mark

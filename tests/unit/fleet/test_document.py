@@ -105,6 +105,7 @@ groups:
         ("{count: 0}", []),
         ("{machines: {}}", []),
         ("{count: 3}", ["web-1", "web-2", "web-3"]),
+        ("{count: 3.0}", ["web-1", "web-2", "web-3"]),
         ('{count: 2, name: "{group}{number:03}.example.org"}', ["web001.example.org", "web002.example.org"]),
         ("{name: solo}", ["solo"]),
         ("{machines: {b: , a: }}", ["b", "a"]),

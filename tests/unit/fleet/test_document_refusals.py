@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -38,12 +39,24 @@ GROUP = f"fleet: x\ngroups:\n  web: {{{HOST}, "  # and what a test adds, and a b
         ("fleet: ¦2024\ngroups:", ["fleet is a text, and this is 2024; put it into quotes"]),
         ("fleet: x\ngroups: ¦[a]", ["groups is a mapping, and this is a list"]),
         ("fleet: x\ngroups: {web: ¦5}", ["web is a mapping, and this is 5"]),
+        (GROUP + "labels: ¦a=b}", ["labels is a mapping, and this is 'a=b'"]),
+        (GROUP + "engine: {env: ¦{A: b}}}", ["env is a list or a text, and this is a mapping"]),
+        (GROUP + "engine: {env: [¦5]}}", ["env, item 1, is a text, and this is 5; put it into quotes"]),
+        (GROUP + "machines: ¦[a, b]}", ["machines is a mapping, and this is a list"]),
+        (BARE + "web: {driver: nspawn, options: ¦[a]}", ["options is a mapping, and this is a list"]),
         # Numbers.
         (GROUP + "count: ¦-1}", ["count is -1, and at least 0 is needed"]),
         (GROUP + "count: ¦1000000000}", ["count is 1000000000, and at most 100000 can be meant"]),
         (GROUP + "limits: {canary: ¦-1, parallel: ¦0}}", ["at least 0", "at least 1"]),
+        (GROUP + f"count: ¦{'9' * 5000}}}", ["count is a whole number, and this is '999"]),
+        (GROUP + "count: ¦.inf}", ["a whole number, and this is '.inf'"]),
+        (GROUP + "limits: {per-second: ¦1e400, parallel: ¦1.5}}", ["this is '1e400'", "this is 1.5"]),
+        (GROUP + "limits: {max-failures: ¦10%}}", ["a whole number, and this is '10%'"]),
         # Drivers and their options.
         (BARE + "web: {driver: ¦genric}", ["'genric' is not known; did you mean generic?"]),
+        (BARE + "web: {driver: ¦AWS}", ["'AWS' is not known; did you mean aws?"]),
+        (BARE + "web: {driver: ¦''}", ["'' is not known; there is aws"]),
+        (BARE + "web: {driver: ¦5}", ["driver is a text"]),
         (BARE + "¦web: {count: 2}", ["has no driver: write driver: into it, or into defaults"]),
         ("defaults: {¦options: {memory: 1g}}\nfleet: x\ngroups:", ["need a driver:"]),
         (
@@ -51,6 +64,12 @@ GROUP = f"fleet: x\ngroups:\n  web: {{{HOST}, "  # and what a test adds, and a b
             ["options of the driver generic: there is no key 'ip-adress'; did you mean ip-address?"],
         ),
         (BARE + "web: {driver: nspawn, options: {memory: ¦much}}", ["memory: 'much' is not an amount"]),
+        (BARE + "web: {driver: nspawn, options: {memory: ¦-1g, cpus: ¦nan}}", ["such as 512m or 2g", "at least 0.05"]),
+        (BARE + "web: {driver: nspawn, options: {memory: ¦[1g], cpus: ¦true}}", ["this is a list", "this is true"]),
+        (
+            BARE + "web: {driver: none, options: {url: 'tcp://h:2376'}, ¦commands: [ls]}",
+            ["the driver none has no host for commands: leave them out"],
+        ),
         (
             "defaults: {driver: nspawn, options: {¦memroy: 1g}}\nfleet: x\ngroups: {web: {options: {¦cpu: 2}}}",
             ["did you mean memory?", "did you mean cpus?"],
@@ -77,6 +96,18 @@ GROUP = f"fleet: x\ngroups:\n  web: {{{HOST}, "  # and what a test adds, and a b
         ),
         (BARE + "a: {driver: nspawn, machines: {¦a_1: }}", ["a machine cannot be called 'a_1'"]),
         (BARE + "a: {driver: nspawn, name: ¦'{grp}-{number}'}", ["there is no {grp}; did you mean group?"]),
+        (BARE + "a: {driver: nspawn, name: ¦'{number:x}'}", ["name: in braces stand {group}, {number} or"]),
+        (BARE + "a: {driver: nspawn, name: ¦'{number'}", ["name: in braces stand"]),
+        (BARE + "a: {driver: nspawn, machines: {¦../a: , ¦é: , ¦-a: }}", ["'../a': letters", "'é'", "'-a'"]),
+        (BARE + f"a: {{driver: nspawn, machines: {{¦{'a' * 300}: }}}}", ["aaa…': letters, digits", "at most 63"]),
+        (
+            BARE + f"a: {{driver: nspawn, count: 2, machines: {{? ¦{'9' * 5000} : , ? ¦a-{'9' * 5000} : }}}}",
+            ["a has no machine '999", "a has no machine 'a-999"],
+        ),
+        (
+            BARE + "a: {driver: nspawn, count: 2}\n  b: {driver: nspawn, machines: {¦a-2: }}",
+            ["the name a-2 is there twice; the other one is at"],
+        ),
         (BARE + "a: {driver: nspawn, count: 2, name: ¦a}", ["put {number} into name:"]),
         (
             BARE + "web: {driver: nspawn, count: 2, machines: {¦wep-1: }}",
@@ -105,11 +136,22 @@ GROUP = f"fleet: x\ngroups:\n  web: {{{HOST}, "  # and what a test adds, and a b
         (GROUP + "files: [{source: file, target: /a, mode: ¦rw-r--r--}]}", ["mode is octal, such as 0644"]),
         (GROUP + "files: [{source: file, target: /a, mode: ¦0680}]}", ["0680 is not octal"]),
         (GROUP + "files: [{source: file, target: /a, owner: ¦a b}]}", ["USER or USER:GROUP"]),
+        (GROUP + 'files: [{source: file, target: /a, owner: ¦"a\\n"}]}', ["USER or USER:GROUP"]),
+        (GROUP + 'files: [{source: file, target: ¦"/a\\n"}]}', ["absolute path on the host"]),
+        (GROUP + 'files: [{source: ¦"a\\0", target: /a}]}', [r"a\x00 cannot be read: no file has a NUL"]),
+        (GROUP + "files: [{source: ¦'', target: /a}]}", ["source is empty"]),
+        (GROUP + "files: [{source: file, target: /a, mode: ¦64}]}", ["64 is not octal, such as 0644"]),
+        (GROUP + "files: [{source: file, target: /a, mode: ¦-644}]}", ["-644 is not octal"]),
+        (GROUP + "files: [{source: file, target: /a, mode: ¦0x1a4}]}", ["0x1a4 is not octal"]),
+        (GROUP + "files: [{source: file, target: /a, mode: ¦6.44}]}", ["mode is a text or a whole number"]),
+        (GROUP + "files: [¦file]}", ["files, item 1, is a mapping, and this is 'file'"]),
         (GROUP + "files: [¦{source: file}]}", ["a file needs target:"]),
         (GROUP + "files: [{source: file, target: /a}, ¦{source: file, target: /a}]}", ["/a is said twice"]),
         (GROUP + "commands: [{run: ls, when: ¦allways}]}", ["'allways' is not known; there is once, changed"]),
         (GROUP + "commands: [¦{when: once}]}", ["a command needs run:"]),
         (GROUP + "commands: [¦'  ']}", ["a command is empty"]),
+        (GROUP + 'commands: [¦"a\\0"]}', ["no command has a NUL in it"]),
+        (GROUP + 'commands: [¦"\\ud83d"]}', ["there is half of a character in this"]),
         (GROUP + "commands: [ls, ¦{run: ls}]}", ["this command is said twice"]),
         (GROUP + "labels: {¦a b: c}}", ["a label's name has letters"]),
         (GROUP + 'labels: {a: ¦"b\\nc"}}', ["the label a has control characters"]),
@@ -131,6 +173,10 @@ GROUP = f"fleet: x\ngroups:\n  web: {{{HOST}, "  # and what a test adds, and a b
         ("variables: {n: two}\n" + GROUP + "count: ¦'${n}'}", ["count is a whole number, and this is 'two'"]),
         ("variables: {a: {¦evn: A}}\nfleet: x\ngroups:", ["did you mean env?"]),
         ("variables: {¦1a: x}\nfleet: x\ngroups:", ["a variable's name has letters"]),
+        ("variables: {a: ¦'${b}', b: ¦'${a}'}\nfleet: x\ngroups:", ["other variables are not put into it"]),
+        ("variables: {a: {env: ¦A B}}\nfleet: x\ngroups:", ["an environment variable's name has letters"]),
+        ("variables: ¦[a]\nfleet: x\ngroups:", ["variables is a mapping, and this is a list"]),
+        ("variables: {a: ¦[b]}\nfleet: x\ngroups:", ["a is a text or a number or true or false or a mapping"]),
         ("variables: {a: ¦'${b}', b: c}\nfleet: x\ngroups:", ["other variables are not put into it"]),
         ("variables: {a: {env: A, secret: true, default: ¦b}}\nfleet: x\ngroups:", ["a secret has no default"]),
         ("variables: {a: ¦{secret: true}}\nfleet: x\ngroups:", ["the environment: a: {env: NAME, secret: true}"]),
@@ -138,6 +184,20 @@ GROUP = f"fleet: x\ngroups:\n  web: {{{HOST}, "  # and what a test adds, and a b
         ("fleet: x\ngroups: {web: {count: 1\n  db¦: 2\n", ["this is no YAML: expected ',' or '}'"]),
         ("fleet: x\n¦\tgroups:\n", ["indented by spaces, and this is a tab"]),
         ("fleet: a¦: b\n", ["a second `: ` in the line; put the text into quotes"]),
+        ("fleet: x\n groups¦: y\n", ["it is indented too far, or a colon above"]),
+        ("fleet:x\ngroups¦:\n", ["or a colon above has no space after it"]),
+        ("fleet: x\n¦groups\n", ["a key without its colon"]),
+        ("fleet: ¦@x\n", ["put the text into quotes"]),
+        ("fleet: 'x\ngroups:\n¦", ["a quoted scalar that begins in line 1"]),
+        ("fleet: x\ngroups: {a: [b\n¦", ["a flow sequence that begins in line 2"]),
+        ("¦%YAML 1.1\n---\nfleet: x\n", ["YAML 1.1, and 1.2 is read here: take the line away"]),
+        ("# x\n\n¦%YAML 1.3\n---\nfleet: x\n", ["YAML 1.3, and 1.2 is read here"]),
+        ("¦%YAML\n---\nfleet: x\n", ["YAML of no version"]),
+        ("¦just words\n", ["a fleet file is a mapping"]),
+        ("¦~\n", ["a fleet file is a mapping"]),
+        ("fleet: x\n¦: b\ngroups:", ["there is no key ''"]),
+        ("x-a: &a {¦<<: ¦*a}\nfleet: x\ngroups:", ["takes the alias", "contains itself"]),
+        ("fleet: x\ngroups: {¦<<: text}", ["<<: takes the alias of a mapping"]),
         ("fleet: x\n¦---\nfleet: y\n", ["here another one begins"]),
         ("fleet: x\ngroups: {web: ¦*common}\n", ["an alias of what is not there"]),
         ("fleet: ¦!secret x\ngroups:", ["tags mean nothing"]),
@@ -150,6 +210,11 @@ GROUP = f"fleet: x\ngroups:\n  web: {{{HOST}, "  # and what a test adds, and a b
         ("include: [¦none.yaml]\nfleet: x\ngroups:", ["none.yaml cannot be read: No such file"]),
         ("include: [¦3]\nfleet: x\ngroups:", ["the name of a file belongs here"]),
         ("include: [¦'${stage}.yaml']\nfleet: x\ngroups:", ["variables are not known yet"]),
+        ("include: [¦directory]\nfleet: x\ngroups:", ["directory cannot be read: Is a directory"]),
+        ("include: [¦pipe]\nfleet: x\ngroups:", ["pipe is no file"]),
+        ("include: [¦/dev/zero]\nfleet: x\ngroups:", ["/dev/zero is no file"]),
+        ('include: [¦"a\\0b"]\nfleet: x\ngroups:', ["the name of a file belongs here"]),
+        ("include: ¦fleet.yaml\nfleet: x\ngroups:", ["files include each other in a circle"]),
         ("include: ¦{a: b}\nfleet: x\ngroups:", ["include is a list of files"]),
     ],
 )  # fmt: skip
@@ -176,6 +241,66 @@ def test_text_in_another_encoding_is_found_where_it_begins(tmp_path: Path) -> No
     (tmp_path / "fleet.yaml").write_bytes(b"fleet: x\n# caf\xe9\n")
     with pytest.raises(FleetFileError, match=r":2:6: this is not UTF-8"):
         load_fleet(str(tmp_path / "fleet.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xfef\0l\0e\0", ":1:1: this is not UTF-8"),  # UTF-16
+        (b"", ":1:1: the fleet has no name"),
+        (b"# nothing\n", ":1:1: the fleet has no name"),
+        (b"f\0l\0e\0", ":1:2: YAML has no such character: U\\+0000"),
+        (b"\x89PNG\r\n\x1a\n", ":1:1: this is not UTF-8"),
+        (b"- " * 5000, ":1:201: this is nested too deeply"),
+        (b"".join(b" " * n + b"a:\n" for n in range(200)), ":101:101: this is nested too deeply"),
+        (b"fleet: x\nx-a: " + b"{a: " * 5000, ":2:402: this is nested too deeply"),
+        (b"]" * 5000, ":1:1: this is no YAML"),
+        (b"fleet: x\n" + b"#" * (32 << 20), "is larger than 32 MB"),
+        (b"{" + b", ".join(b"a%d: &a%d {<<: [*a%d, *a%d]}" % (n, n, n - 1, n - 1) for n in range(1, 99)), "not there"),
+    ],
+)
+def test_what_is_no_text_or_far_too_much_is_refused_at_its_place_and_at_once(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    (tmp_path / "fleet.yaml").write_bytes(content)
+    begun = time.process_time()
+    with pytest.raises(FleetFileError, match=said):
+        load_fleet(str(tmp_path / "fleet.yaml"))
+    assert time.process_time() - begun < 10
+
+
+@pytest.mark.parametrize("mark", ["\ufeff", "\ufeff\ufeff", ""])
+def test_a_byte_order_mark_is_no_part_of_a_fleet(tmp_path: Path, mark: str) -> None:
+    (tmp_path / "fleet.yaml").write_text(f"{mark}fleet: x\ngroups:\n", encoding="utf-8")
+    assert load_fleet(str(tmp_path / "fleet.yaml")).name == "x"
+
+
+def test_a_mapping_that_is_taken_into_thousands_is_refused_before_memory_is_full(tmp_path: Path) -> None:
+    lines = ["x-0: &a {" + ", ".join(f"k{n}: 1" for n in range(2000)) + "}"]
+    lines += [f"x-{n}: {{<<: *a}}" for n in range(1, 5000)]
+    with pytest.raises(FleetFileError, match=r":500:\d+: with its aliases written out this is too much"):
+        load(tmp_path, "\n".join([*lines, "fleet: x", "groups:"]))
+
+
+def test_a_file_that_is_included_in_many_ways_is_read_once(tmp_path: Path) -> None:
+    for number in range(40):
+        write(tmp_path, f"include: [{number + 1}.yaml, {number + 1}.yaml]\n", f"{number}.yaml")
+    write(tmp_path, "defaults: {driver: nspawn}\n", "40.yaml")
+    assert len(load(tmp_path, "include: 0.yaml\nfleet: x\ngroups: {web: }\n").groups) == 1
+
+
+def test_files_that_include_each_other_for_ever_are_refused_where_that_is_sure(tmp_path: Path) -> None:
+    for number in range(100):
+        write(tmp_path, f"include: {number + 1}.yaml\n", f"{number}.yaml")
+    with pytest.raises(FleetFileError, match=r"49\.yaml:1:10: files include each other more than 50 deep"):
+        load(tmp_path, "include: 0.yaml\nfleet: x\ngroups: {web: }\n")
+
+
+def test_no_error_does_anything_to_a_terminal(tmp_path: Path) -> None:
+    with pytest.raises(FleetFileError) as caught:
+        load(tmp_path, 'fleet: x\n"\\e[31m": 1\n"\\e[31m": 2\ngroups: {web: {driver: nspawn, labels: {"\\e]": a}}}\n')
+    assert len(caught.value.problems) == 3
+    assert all(each.isprintable() for each in caught.value.problems)
 
 
 def test_files_that_include_each_other_are_named_with_the_chain(tmp_path: Path) -> None:

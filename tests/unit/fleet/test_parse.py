@@ -110,6 +110,10 @@ def test_without_libyaml_fleets_are_read_all_the_same(monkeypatch: pytest.Monkey
     assert [each.name for each in load_fleet(str(tmp_path / "fleet.yaml"), {}).machines()] == ["web-1"]
 
 
+def test_the_pairs_by_which_json_writes_a_character_are_that_character() -> None:
+    assert parse(rb'{"a": "\ud83d\ude00"}', "f", Problems()) == {"a": "😀"}
+
+
 def test_json_is_a_fleet_with_places_too(tmp_path: Path) -> None:
     file = tmp_path / "fleet.json"
     file.write_text('{"fleet": "x", "groups": {"web": {"driver": "nspawn",\n  "count": "3"}}}')

@@ -85,6 +85,12 @@ def test_a_secret_without_a_value_names_the_variable_of_the_environment_alone(tm
     assert said == "the variable password has no value: set $PASSWORD"
 
 
+def test_bytes_that_are_no_text_are_no_value(tmp_path: Path) -> None:
+    text = "variables: {a: {env: A}}\nfleet: x\ngroups: {web: {driver: nspawn, labels: {a: ¦'${a}'}}}\n"
+    (said,) = problems(tmp_path, text, {"A": "\udcff"})  # as Python has it from the environment
+    assert said == "the value of the variable a is not UTF-8 text"
+
+
 def test_a_secret_on_the_command_line_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         load(tmp_path, BEGIN + "groups:", {}, {"password": CANARY})
