@@ -80,6 +80,9 @@ class _Checks:
             checks.append(self._map(schema))
         if len(checks) == 1:
             return checks[0]
+        if len(checks) == 2:  # a type and one thing more: most of them
+            first, second = checks
+            return lambda value: first(value) and second(value)
         return lambda value: all(check(value) for check in checks)
 
     def _ref(self, said: str, _: Any) -> _Check:
@@ -147,9 +150,10 @@ class _Checks:
                 found = [each for search, each in patterns if search(key)] if patterns else ()
                 if known is not None and not known(part):
                     return False
-                if not all(each(part) for each in found):
-                    return False
-                if known is None and not found and not others(part):
+                if found:
+                    if not all(each(part) for each in found):
+                        return False
+                elif known is None and not others(part):
                     return False
             return True
 
