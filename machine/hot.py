@@ -22,9 +22,13 @@ def main() -> int:
     """The ``pymachine`` command."""
     text = answer(sys.argv[1:], os.environ)
     if text is None:
+        import gc
+
         from machine.cli import command_line
 
-        return command_line()
+        code = command_line()
+        gc.freeze()  # or Python looks through all of it for garbage once more, at the very end
+        return code
     try:
         sys.stdout.write(text)
         sys.stdout.flush()

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, TypeVar, overload
 
 from machine.api.choosing import Labels, Names, chosen, one
 from machine.api.outcome import Outcome, Outcomes
-from machine.compat.foreign import refuse_docker_machines_own
 from machine.deadline import Cancellation
 from machine.errors import PymachineError, StoreError, UsageError
 from machine.model import Event, Machine
-from machine.store.location import store_directory
+from machine.store.location import is_ours_or_empty, store_directory
 from machine.store.store import Store
 
 if TYPE_CHECKING:
@@ -86,7 +85,10 @@ class Opened:
     ) -> None:
         place = store_directory(os.path.expanduser(directory) if directory is not None else None, os.environ)
         self._how = _changed(How(), on_event, timeout, parallel, ask_consent, ask_passphrase, cancellation)
-        refuse_docker_machines_own(place)
+        if not is_ours_or_empty(place):
+            from machine.compat.foreign import refuse_docker_machines_own
+
+            refuse_docker_machines_own(place)
         store = Store(place)
         # Other programs read in a store that stands in for docker-machine's: its name made it, or was used with it.
         if views or store.certs.exists("cert.pem"):

@@ -25,7 +25,8 @@ _TIME = "%Y-%m-%d %H:%M:%S"
 _LOGGER = logging.getLogger("machine")
 # To the handlers of this logger only: the root's would show every line, and what no formatter of ours has redacted.
 _LOGGER.propagate = False
-_LOGGER.addHandler(logging.NullHandler())  # or Python prints warnings that nobody takes
+_NOBODY = logging.NullHandler()  # or Python prints warnings that nobody takes
+_LOGGER.addHandler(_NOBODY)
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _USER_INFO = re.compile(r"(?<=://)[^/\s'\"?#]+@")
 
@@ -67,6 +68,32 @@ class RedactingFormatter(logging.Formatter):
         return redacted(super().format(record))
 
 
+class _File(logging.FileHandler):
+    """The log of one operation."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, encoding="utf-8")
+        self.setFormatter(RedactingFormatter())
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """A log that cannot be written is done without."""
+
+    def say(self, name: str, text: str) -> None:
+        """A line as `_FORMAT` has it, without a record of it."""
+        now = time.time()
+        at = f"{time.strftime(_TIME, time.gmtime(now))}.{int(now % 1 * 1000):03d}"
+        line = f"{at} {'INFO':7} {name}: {text}{self.terminator}"
+        self.acquire()
+        try:
+            if self.stream is not None:
+                self.stream.write(line)
+                self.stream.flush()
+        except OSError:
+            pass  # as for a record
+        finally:
+            self.release()
+
+
 class _Sorter(logging.Handler):
     """Gives each record to the one handler that wants it: offered to all of them, a fleet's would cost the square."""
 
@@ -83,6 +110,10 @@ class _Sorter(logging.Handler):
         """It has ended."""
         self._handlers.pop(id(operation), None)
 
+    def of(self, operation: object) -> logging.Handler | None:
+        """The handler of an operation."""
+        return self._handlers.get(id(operation))
+
     def handle(self, record: logging.LogRecord) -> bool:
         """Without a lock of its own: operations do not wait for each other."""
         handler = self._handlers.get(id(current.get()))
@@ -90,6 +121,7 @@ class _Sorter(logging.Handler):
 
 
 _sorter = _Sorter()
+_QUIET = (_NOBODY, _sorter)
 _looked_for_old: dict[str, float] = {}  # a directory, and when it is looked at again
 
 
@@ -104,12 +136,10 @@ def log_file(logs: Files, name: str, operation: object) -> Iterator[str]:
     try:
         _drop_old(logs)
         logs.touch(name)  # an operation that goes on appends to what its first attempt said
-        handler = logging.FileHandler(logs.path(name), encoding="utf-8")
+        handler = _File(logs.path(name))
         path = logs.path(name)
     except (OSError, PymachineError):
         handler, path = logging.NullHandler(), ""
-    handler.setFormatter(RedactingFormatter())
-    handler.handleError = lambda record: None  # type: ignore[method-assign]
     _LOGGER.setLevel(logging.DEBUG)
     _sorter.add(operation, handler)
     try:
@@ -119,6 +149,20 @@ def log_file(logs: Files, name: str, operation: object) -> Iterator[str]:
         with contextlib.suppress(OSError):  # a full disk: the last lines do not get into it
             handler.close()
         current.reset(token)
+
+
+def say(operation: object, name: str, text: str) -> None:
+    """One line of an operation, for its log: most of what is logged, and a record of it costs more than the line.
+
+    Args:
+        name: of the module that says it.
+        text: without secrets.
+    """
+    others = [handler for handler in _LOGGER.handlers if handler not in _QUIET]
+    if others:
+        logging.getLogger(name).info("%s", text)
+    elif isinstance(file := _sorter.of(operation), _File):
+        file.say(name, text)
 
 
 def log_to_stderr() -> None:

@@ -13,7 +13,7 @@ from machine.deadline import Cancellation, Deadline
 from machine.errors import Cancelled, OperationInProgress, PymachineError, StoreError
 from machine.model import Event, State
 from machine.operations.consent import AskConsent, refuse
-from machine.operations.log import log_file, redacted
+from machine.operations.log import log_file, redacted, say
 from machine.ssh.credentials import AskPassphrase, never_ask
 from machine.store.files import Files
 from machine.store.lease import Entry
@@ -253,7 +253,7 @@ class Operation:
             self._emit(event)
 
     def _emit(self, event: Event) -> None:
-        _log.info("%s %s (%.3f s) %s", event.step, event.status, event.elapsed, event.text)
+        say(self, __name__, f"{event.step} {event.status} ({event.elapsed:.3f} s) {event.text}")
         self.settings.emit(event)
 
     def _event(self, step: Step, status: str, text: str) -> Event:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -135,7 +136,15 @@ def _load(path: str, passphrase: str | None = None) -> paramiko.PKey:
     """
     with open(path, "rb") as file:
         data = file.read()
-    password = passphrase.encode() if passphrase is not None else None
+    return _read_plain(data) if passphrase is None else _read(data, passphrase.encode())
+
+
+@functools.lru_cache(maxsize=8)  # a fleet's machines are logged in to with the same key
+def _read_plain(data: bytes) -> paramiko.PKey:
+    return _read(data, None)
+
+
+def _read(data: bytes, password: bytes | None) -> paramiko.PKey:
     key: object
     try:
         try:

@@ -241,10 +241,10 @@ class Database:
     @contextmanager
     def _explaining(self) -> Iterator[None]:
         """SQLite's errors in the user's words; what is wrong with a statement of ours stays as it is."""
-        directory = os.path.dirname(self.path)
         try:
             yield
         except (sqlite3.OperationalError, OSError) as error:
+            directory = os.path.dirname(self.path)
             raise StoreError(
                 "the store cannot be used",
                 cause=f"{self.path}: {self._reason(error)}",

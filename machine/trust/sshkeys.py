@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 
 from cryptography.hazmat.primitives import serialization
@@ -18,6 +19,7 @@ def new_private_key() -> bytes:
     )
 
 
+@functools.lru_cache(maxsize=128)  # a create asks three times, and of many side by side each has its own
 def public_line(private_key: bytes) -> str:
     """The public half of an unencrypted OpenSSH private key, as it stands in ``authorized_keys``, without comment."""
     key = serialization.load_ssh_private_key(private_key, password=None)
