@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable
 
 from machine.errors import FleetFileError
+from machine.fleet.hidden import CUT, LONGEST, Hidden
 from machine.fleet.model import Position
 
 _KNOWN_SHOWN = 12  # names; of more, nobody reads a list
-_HIDDEN = "[hidden]"
-_SHORTEST = 4  # characters of a secret; what is shorter is taken out of what is said of its own place alone
-_IN_WORDS = 8  # characters of one that is taken out of the middle of words, too
-LONGEST = 40  # characters of a value that are shown
-CUT = "…"  # after the last of them
 
 
 class Problems:
@@ -23,7 +18,7 @@ class Problems:
     def __init__(self) -> None:
         self._errors: dict[Position, str] = {}
         self._warnings: dict[tuple[Position, str], None] = {}
-        self._secrets: dict[str, Position] = {}
+        self._hidden = Hidden()
         self.unread = False  # a file could not be read: what it would have said is missing everywhere
 
     def add(self, at: Position, text: str) -> None:
@@ -36,7 +31,7 @@ class Problems:
 
     def hide(self, secret: str, at: Position) -> None:
         """Say this text in no error. It may be a secret: people show errors to others."""
-        self._secrets.setdefault(secret, at)
+        self._hidden.add(secret, at)
 
     @property
     def found(self) -> bool:
@@ -55,8 +50,8 @@ class Problems:
         """
         if not self._errors:
             return
-        secrets = sorted(self._secrets.items(), key=lambda each: len(each[0]), reverse=True)
-        lines = [_printable(f"{at}: {_without(secrets, text, at)}") for at, text in sorted(self._errors.items())]
+        found = sorted(self._errors.items())
+        lines = [_printable(f"{at}: {self._hidden.taken_out(text, at)}") for at, text in found]
         message = lines[0]
         if len(lines) > 1:
             message = f"{len(lines)} errors:\n" + "\n".join(f"  {line}" for line in lines)
@@ -71,20 +66,6 @@ def shown(text: str) -> str:
 def _printable(line: str) -> str:
     """A line that does nothing to a terminal, and can be written to any."""
     return line if line.isprintable() else "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
-
-
-def _without(secrets: Iterable[tuple[str, Position]], text: str, at: Position) -> str:
-    for secret, place in secrets:
-        if len(secret) < _SHORTEST and at != place:
-            continue
-        for each in (secret, repr(secret)[1:-1]):
-            if len(each) < _IN_WORDS:
-                text = re.sub(rf"(?<!\w){re.escape(each)}(?!\w)", _HIDDEN, text)
-            else:
-                text = text.replace(each, _HIDDEN)
-            for end in range(min(len(each), LONGEST), _SHORTEST - 1, -1) if CUT in text else ():
-                text = text.replace(each[:end] + CUT, _HIDDEN + CUT)
-    return text
 
 
 def meant(word: str, known: Iterable[str]) -> str:
