@@ -46,9 +46,7 @@ def made_of_sources(kind: str, make: Callable[[], bytes]) -> bytes:
 @functools.cache
 def _state_of_sources() -> str:
     """Another one when a file that travels, or one that makes what travels, was written; empty: they are no files."""
-    import machine
-
-    package = os.path.dirname(os.path.abspath(machine.__file__ or ""))
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     spec = find_spec("h11")  # without an import of it, which takes longer than all of this
     places = [os.path.join(package, *each) for each in (("agent",), ("bootstrap",), ("templates", "agent"))]
     places += list(spec.submodule_search_locations or ()) if spec else []
