@@ -49,7 +49,7 @@ class Wire:
 
     def done(self, text: str = "") -> None:
         """The step is done."""
-        self._say("done", text)
+        self._say("done", text, flush=False)  # with the line that follows
 
     def ask(self, need: str, **fields: Any) -> dict[str, Any]:
         """Ask the operator, and wait for the answer.
@@ -87,13 +87,14 @@ class Wire:
         parts = {"code": error.code, "message": error.message, "cause": error.cause, "hint": error.hint}
         self._send({"error": {name: printable(text, 1000) for name, text in parts.items()}})
 
-    def _say(self, status: str, text: str) -> None:
+    def _say(self, status: str, text: str, *, flush: bool = True) -> None:
         elapsed = round(time.monotonic() - self._since, 3)
-        self._send({"step": self._step, "status": status, "text": printable(text), "elapsed": elapsed})
+        self._send({"step": self._step, "status": status, "text": printable(text), "elapsed": elapsed}, flush=flush)
 
-    def _send(self, value: dict[str, Any]) -> None:
+    def _send(self, value: dict[str, Any], *, flush: bool = True) -> None:
         try:
             self._sink.write(json.dumps(value).encode() + b"\n")
-            self._sink.flush()
+            if flush:
+                self._sink.flush()
         except OSError:
             self._gone = True

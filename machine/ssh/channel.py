@@ -7,7 +7,7 @@ import paramiko
 from machine.deadline import Deadline
 from machine.errors import HostUnreachable
 
-_LOOK_UP_SECONDS = 0.25  # how often a silent wait looks at its deadline and at a cancellation
+_LOOK_UP_SECONDS = 0.5  # how often a silent wait looks at its deadline and at a cancellation
 _PIECE = 65536
 _STDERR_KEPT = 65536  # the last of it: a host that talks for ever fills no memory here
 

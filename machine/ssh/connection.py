@@ -19,13 +19,15 @@ from machine.ssh.channel import CommandChannel
 from machine.ssh.credentials import Credentials
 from machine.ssh.hostkeys import HostKeyPolicy, Verdict, judge, preferred_types
 from machine.ssh.proxycommand import ProxyCommand
+from machine.ssh.socket import PromptSocket
 from machine.ssh.socket import connect as connect_tcp
 
 _log = logging.getLogger(__name__)
 _KEEPALIVE_SECONDS = 15
 _HANDSHAKE_SECONDS = 30.0
 _GOOD_BYE_SECONDS = 1.0
-_LOOK_UP_SECONDS = 0.25  # how often a silent wait looks at its deadline and at a cancellation
+_IDLE_SECONDS = 1.0  # of a reader whose host says nothing
+_LOOK_UP_SECONDS = 0.5  # how often a silent wait looks at its deadline and at a cancellation
 _TYPES = (
     ("ssh-ed25519",),
     ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
@@ -100,12 +102,7 @@ class Connection:
 
     def close(self) -> None:
         """End the connection, and that to the bastion below it."""
-        try:
-            # Paramiko's reader looks at "closed" every 0.1 s; the end of its stream it sees at once.
-            self._transport.sock.shutdown(socket.SHUT_RDWR)
-        except (OSError, AttributeError):
-            pass  # closed already, or a proxy command, which has no such call
-        self._transport.close()
+        _end(self._transport)
         if self._bastion is not None:
             # Its reader says good-bye through the bastion, and shows a traceback when that is gone before.
             self._transport.join(_GOOD_BYE_SECONDS)
@@ -189,6 +186,9 @@ def _handshake(host: str, port: int, sock: Any, types: Sequence[str], deadline: 
     """Agree on keys with what answers; ``types`` are the host keys it may present, the best first."""
     within = Deadline(deadline.remaining(_HANDSHAKE_SECONDS), cancellation=deadline.cancellation)
     transport = paramiko.Transport(sock)
+    if isinstance(sock, PromptSocket):
+        # Its reader would look ten times a second whether it was closed, of each of many hosts; `_end` wakes it.
+        sock.settimeout(_IDLE_SECONDS)
     try:
         options = transport.get_security_options()
         # A key line names its type, RSA signatures have names of their own (RFC 8332).
@@ -205,7 +205,7 @@ def _handshake(host: str, port: int, sock: Any, types: Sequence[str], deadline: 
             raise transport.get_exception() or paramiko.SSHException("it ended the connection")
         return transport
     except BaseException as error:
-        transport.close()
+        _end(transport)
         sock.close()
         if not isinstance(error, (paramiko.SSHException, OSError, EOFError)):
             raise
@@ -216,6 +216,15 @@ def _handshake(host: str, port: int, sock: Any, types: Sequence[str], deadline: 
             cause=said or str(error) or "it ended the connection",
             hint=f"try: ssh -v -p {port} {host}",
         ) from error
+
+
+def _end(transport: paramiko.Transport) -> None:
+    """Close it: its reader looks at "closed" now and then; the end of its stream it sees at once."""
+    try:
+        transport.sock.shutdown(socket.SHUT_RDWR)
+    except (OSError, AttributeError):
+        pass  # closed already, or a proxy command, which has no such call
+    transport.close()
 
 
 @contextlib.contextmanager
