@@ -23,12 +23,11 @@ from machine.store.location import DATABASE, MACHINES
 from machine.store.schema import MIGRATIONS, VERSION
 
 _BUSY_SECONDS = 60.0
-_CLOSING_SECONDS = 5.0
 _NO_ROOM = 64 * 1024  # bytes: what SQLite makes at once for its shared memory, and a page or two of the log
 
 
 class Database:
-    """A store's database; every thread that uses it has a connection of its own, opened when it first asks.
+    """A store's database, for any number of threads.
 
     Args:
         beside: there may be machines already that are not ours: their files are being taken over.
@@ -43,9 +42,8 @@ class Database:
         self.path = os.path.join(directory, DATABASE)
         self.read_only = False
         self._mode = "mode=rw"
-        self._local = threading.local()
-        self._opened: list[tuple[threading.Thread, sqlite3.Connection]] = []
-        self._opening = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []  # as a stack
+        self._generation = 0  # how often it was closed
         self._writing = threading.Lock()  # this process's own turns: SQLite has whoever waits sleep and ask again
         make_private_directory(directory)
         with self._explaining():
@@ -58,30 +56,27 @@ class Database:
             self.close()
             raise
 
-    @property
-    def _db(self) -> sqlite3.Connection:
-        """This thread's connection."""
-        db: sqlite3.Connection | None = getattr(self._local, "db", None)
-        if db is None:
-            db = self._local.db = self._connect(self._mode)
-            self._keep(db)
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """A connection that nobody else uses meanwhile: the one that was given back last, or a new one.
+
+        It knows the statements already, and most of the pages. A thread of its own would have to learn them first.
+        """
+        generation = self._generation
+        try:
+            db = self._idle.pop()
+        except IndexError:
+            db = self._connect(self._mode)
             if not self.read_only:
                 db.execute("PRAGMA synchronous=FULL")
                 db.execute("PRAGMA foreign_keys=ON")
-        return db
-
-    def _keep(self, db: sqlite3.Connection) -> None:
-        """Remember what is to be closed; what belonged to threads that have ended is closed now.
-
-        A program that lives for days asks from new threads every time.
-        """
-        with self._opening:
-            before, self._opened = self._opened, [(threading.current_thread(), db)]
-            for thread, other in before:
-                if thread.is_alive():
-                    self._opened.append((thread, other))
-                else:
-                    other.close()
+        try:
+            yield db
+        finally:
+            if generation == self._generation:
+                self._idle.append(db)
+            else:
+                db.close()  # the store was closed meanwhile
 
     def _find_out_how_to_open(self) -> None:
         needed = self.path if os.path.exists(self.path) else os.path.dirname(self.path)
@@ -125,7 +120,8 @@ class Database:
             )
         if not self.read_only:
             # The switch to WAL needs the file alone for a moment, and the busy handler is not asked about it.
-            _retry_busy(lambda: self._db.execute("PRAGMA journal_mode=WAL"))
+            with self._connection() as db:
+                _retry_busy(lambda: db.execute("PRAGMA journal_mode=WAL"))
         if found != VERSION:
             self._migrate(found)
 
@@ -158,7 +154,8 @@ class Database:
             )
 
     def _version(self) -> int:
-        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        with self._connection() as db:
+            return int(db.execute("PRAGMA user_version").fetchone()[0])
 
     def _backup(self, version: int) -> None:
         target = f"{self.path}.backup-{version}"
@@ -174,7 +171,8 @@ class Database:
         os.replace(temporary, target)
 
     def _store_id(self) -> str:
-        return str(self._db.execute("SELECT value FROM meta WHERE key = 'store'").fetchone()[0])
+        with self._connection() as db:
+            return str(db.execute("SELECT value FROM meta WHERE key = 'store'").fetchone()[0])
 
     @contextmanager
     def write(self, *, patience: float = _BUSY_SECONDS) -> Iterator[sqlite3.Connection]:
@@ -188,9 +186,8 @@ class Database:
         """
         if self.read_only:
             raise StoreError(f"the store {os.path.dirname(self.path)} is read-only")
-        with self._explaining(), self._turn(patience):
-            db = self._db
-            self._begin(patience)
+        with self._explaining(), self._turn(patience), self._connection() as db:
+            _begin(db, patience)
             try:
                 yield db
                 db.execute("COMMIT")
@@ -208,35 +205,19 @@ class Database:
         finally:
             self._writing.release()
 
-    def _begin(self, patience: float) -> None:
-        if patience == _BUSY_SECONDS:
-            self._db.execute("BEGIN IMMEDIATE")
-            return
-        self._db.execute(f"PRAGMA busy_timeout={int(patience * 1000)}")
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-        finally:
-            self._db.execute(f"PRAGMA busy_timeout={int(_BUSY_SECONDS * 1000)}")
-
     def read(self, sql: str, parameters: tuple[object, ...] = ()) -> list[sqlite3.Row]:
         """Rows of one SELECT; never waits for a writer."""
-        with self._explaining():
-            return self._db.execute(sql, parameters).fetchall()
+        with self._explaining(), self._connection() as db:
+            return db.execute(sql, parameters).fetchall()
 
     def close(self) -> None:
         """Give all connections back; the last one folds the write-ahead log into the file.
 
-        One that another thread is just writing with is waited for: closed under its hands, SQLite takes the process
-        along. Where that lasts too long (another process holds the store), they stay open.
+        One that another thread is using is closed when it is done: under its hands, SQLite takes the process along.
         """
-        if not self._writing.acquire(timeout=_CLOSING_SECONDS):
-            return
-        try:
-            while self._opened:
-                self._opened.pop()[1].close()
-            self._local = threading.local()
-        finally:
-            self._writing.release()
+        self._generation += 1
+        while self._idle:
+            self._idle.pop().close()
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
@@ -270,6 +251,17 @@ class Database:
             if "full" not in said and place.f_bavail * place.f_frsize < _NO_ROOM:
                 said += " (no space is left on the disk)"
         return said
+
+
+def _begin(db: sqlite3.Connection, patience: float) -> None:
+    if patience == _BUSY_SECONDS:
+        db.execute("BEGIN IMMEDIATE")
+        return
+    db.execute(f"PRAGMA busy_timeout={int(patience * 1000)}")
+    try:
+        db.execute("BEGIN IMMEDIATE")
+    finally:
+        db.execute(f"PRAGMA busy_timeout={int(_BUSY_SECONDS * 1000)}")
 
 
 def make_private_directory(path: str) -> None:

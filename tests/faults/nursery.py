@@ -176,9 +176,11 @@ def _serve() -> None:
                 importlib.import_module(found.name)
     import machine.hot
     from machine.bootstrap.bytecode import agent_bytecode
+    from machine.bootstrap.stub import stub
     from tests.faults import points, scripted  # noqa: F401
 
     agent_bytecode()  # and the bundle: the same bytes for all
+    stub()
     for name in os.environ.get("NURSERY_IMPORTS", "").split():
         importlib.import_module(name)
     gc.collect()
