@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import time
 
 from machine.agent.errors import Failed, Gone
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     class Sink(Protocol):
         def write(self, data: bytes, /) -> object: ...
         def flush(self) -> object: ...
+        def fileno(self) -> int: ...
 
 
 MAX_LINE = 1 << 20
@@ -25,7 +27,7 @@ class Wire:
 
     def __init__(self, source: BinaryIO | None, sink: Sink) -> None:
         self._source, self._sink = source, sink
-        self._gone = False
+        self._gone = self._unsent = False
         self._step, self._since = "", 0.0
 
     def begin(self, step: str, text: str = "") -> None:
@@ -34,10 +36,13 @@ class Wire:
         Raises:
             Gone: nobody listens any more, so it must not.
         """
-        if self._gone:
+        if self._gone or self._left():
             raise Gone
         self._step, self._since = step, time.monotonic()
-        self._say("begun", text)
+        if text:
+            self._say("begun", text)
+        elif self._unsent:
+            self._flush()
 
     def progress(self, text: str) -> None:
         """Something to watch. An operator who left is noticed at the next step: what was begun is finished first."""
@@ -49,7 +54,8 @@ class Wire:
 
     def done(self, text: str = "") -> None:
         """The step is done."""
-        self._say("done", text, flush=False)  # with the line that follows
+        if text:
+            self._say("done", text, flush=False)  # the next step, or what ends the conversation, is near
 
     def ask(self, need: str, **fields: Any) -> dict[str, Any]:
         """Ask the operator, and wait for the answer.
@@ -94,7 +100,24 @@ class Wire:
     def _send(self, value: dict[str, Any], *, flush: bool = True) -> None:
         try:
             self._sink.write(json.dumps(value).encode() + b"\n")
-            if flush:
-                self._sink.flush()
         except OSError:
             self._gone = True
+        self._unsent = True
+        if flush:
+            self._flush()
+
+    def _flush(self) -> None:
+        try:
+            self._sink.flush()
+        except OSError:
+            self._gone = True
+        self._unsent = False
+
+    def _left(self) -> bool:
+        """Whether nobody reads what we say; where that cannot be asked, the next line finds out."""
+        try:
+            poll = select.poll()
+            poll.register(self._sink.fileno(), 0)  # asked for nothing: of an end it tells all the same
+            return bool(poll.poll(0))
+        except (AttributeError, OSError, ValueError):
+            return False

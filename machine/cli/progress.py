@@ -99,7 +99,6 @@ def plain(event: Event) -> None:
         click.echo(f"({event.machine}) Warning: {event.text}")
     elif event.status == "progress":
         click.echo(f"({event.machine}) {title(event)}: {event.text}")
-    sys.stdout.flush()
 
 
 @contextlib.contextmanager

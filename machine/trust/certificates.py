@@ -8,6 +8,7 @@ machine it is for and a role, so that handing over one ``DOCKER_CERT_PATH`` hand
 from __future__ import annotations
 
 import datetime
+import functools
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,6 +69,7 @@ def new_authority(store: str, now: datetime.datetime | None = None) -> KeyPair:
     return KeyPair(certificate.public_bytes(serialization.Encoding.PEM), private_pem(key))
 
 
+@functools.lru_cache(maxsize=8)  # a fleet's machines are all signed for by the same
 def load_authority(pair: KeyPair) -> Authority:
     """Read a CA from its two files' content.
 
@@ -248,6 +250,7 @@ def _builder(
     )
 
 
+@functools.lru_cache(maxsize=8)  # every client's is the operator
 def _name(common_name: str) -> x509.Name:
     return x509.Name(
         [
@@ -257,6 +260,7 @@ def _name(common_name: str) -> x509.Name:
     )
 
 
+@functools.cache
 def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=True,

@@ -87,6 +87,9 @@ def uninstall() -> int:
         def flush(self) -> None:
             sys.stdout.flush()
 
+        def fileno(self) -> int:
+            return sys.stdout.fileno()
+
     from machine.agent.converge.uninstall import uninstall as remove
 
     wire = Wire(None, Terminal())
