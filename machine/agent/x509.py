@@ -1,4 +1,4 @@
-"""As much of X.509 as the agent needs: how long a certificate lives, what it may be used for, and its URI names.
+"""As much of X.509 as the agent needs: how long a certificate lives, whose key it is for, what for, and its URI names.
 
 The standard library has no parser for certificates. What comes here was either verified by OpenSSL (a client's) or
 given by the operator (our own), so this reader is strict and small: DER with definite lengths, nothing else.
@@ -27,10 +27,10 @@ class Malformed(ValueError):
 
 class Certificate:
     """What was read: ``not_before`` and ``not_after`` in epoch seconds, ``usages`` as raw OIDs, ``uris``; and the names
-    of ``issuer`` and ``subject`` as they are encoded, to be compared.
+    of ``issuer`` and ``subject``, and the public ``key``, as they are encoded, to be compared.
     """
 
-    __slots__ = ("issuer", "not_after", "not_before", "subject", "uris", "usages")
+    __slots__ = ("issuer", "key", "not_after", "not_before", "subject", "uris", "usages")
 
     def __init__(self, der: bytes) -> None:
         """Read one certificate.
@@ -41,13 +41,13 @@ class Certificate:
         self.usages: frozenset[bytes] = frozenset()
         self.uris: tuple[str, ...] = ()
         outer = _only(der, _SEQUENCE)
-        fields = list(_items(next(_items(outer))[1]))
+        fields = list(_items(next(_items(outer), (0, b""))[1]))
         if fields and fields[0][0] == _VERSION:
             del fields[0]
         if len(fields) < 6:
             raise Malformed("too few fields")
         # serial, algorithm, issuer, validity, subject, key, then what is optional
-        self.issuer, self.subject = fields[2][1], fields[4][1]
+        self.issuer, self.subject, self.key = fields[2][1], fields[4][1], fields[5][1]
         times = list(_items(fields[3][1]))
         if len(times) != 2:
             raise Malformed("no validity")
@@ -74,11 +74,29 @@ def certificates(pem: bytes) -> list[bytes]:
     Raises:
         Malformed: one is damaged.
     """
-    pieces = pem.split(b"-----BEGIN CERTIFICATE-----")[1:]
-    try:
-        return [base64.b64decode(piece.partition(b"-----END CERTIFICATE-----")[0]) for piece in pieces]
-    except ValueError as error:
-        raise Malformed(str(error)) from None
+    return _blocks(pem, b"CERTIFICATE")
+
+
+def public_key(pem: bytes) -> bytes:
+    """A public key in PEM (SubjectPublicKeyInfo), as `Certificate` has its own.
+
+    Raises:
+        Malformed: it is none.
+    """
+    return _only(b"".join(_blocks(pem, b"PUBLIC KEY")), _SEQUENCE)
+
+
+def _blocks(pem: bytes, kind: bytes) -> list[bytes]:
+    found = []
+    for piece in pem.split(b"-----BEGIN %b-----" % kind)[1:]:
+        text, end, _ = piece.partition(b"-----END %b-----" % kind)
+        try:
+            found.append(base64.b64decode(b"".join(text.split()), validate=True))
+        except ValueError as error:
+            raise Malformed(str(error)) from None
+        if not end:
+            raise Malformed("cut short")
+    return found
 
 
 def _only(data: bytes, wanted: int) -> bytes:

@@ -10,13 +10,16 @@ import stat
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from importlib.util import MAGIC_NUMBER
 
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from fake_host import FakeHost
 from operator_side import Operator
 
 from machine.bootstrap.bundle import agent_bundle
+from machine.bootstrap.session import SignedCertificate
 from machine.errors import BootstrapFailed
 
 OURS = ("var/lib/pymachine-agent/", "etc/systemd/system/")
@@ -100,6 +103,36 @@ def test_the_certificate_belongs_to_the_key_of_the_host(host: FakeHost, operator
     of_certificate = subprocess.run(command, capture_output=True, check=True).stdout
     command = ["openssl", "pkey", "-in", host.own("key.pem"), "-pubout"]
     assert subprocess.run(command, capture_output=True, check=True).stdout == of_certificate
+
+
+def _for_another_key(operator: Operator, _key: str) -> tuple[bytes, bytes]:
+    return operator.authority.server(), operator.authority.pem
+
+
+def _cut_short(operator: Operator, key: str) -> tuple[bytes, bytes]:
+    return operator.authority.server(public_key=load_pem_public_key(key.encode()))[:-60], operator.authority.pem
+
+
+def _under_no_authority(operator: Operator, key: str) -> tuple[bytes, bytes]:
+    return operator.authority.server(public_key=load_pem_public_key(key.encode())), b"none"
+
+
+def _under_a_damaged_authority(operator: Operator, key: str) -> tuple[bytes, bytes]:
+    whole = operator.authority.pem
+    return operator.authority.server(public_key=load_pem_public_key(key.encode())), whole + whole.replace(
+        b"MII", b"MIJ"
+    )
+
+
+@pytest.mark.parametrize("wrong", [_for_another_key, _cut_short, _under_no_authority, _under_a_damaged_authority])
+def test_a_certificate_that_cannot_be_served_with_is_refused_before_it_is_written(
+    host: FakeHost, operator: Operator, wrong: Callable[[Operator, str], tuple[bytes, bytes]]
+) -> None:
+    operator.sign = lambda key: SignedCertificate(*(pem.decode() for pem in wrong(operator, key)))
+    with pytest.raises(BootstrapFailed, match="the certificate from the operator does not fit the host's key"):
+        operator.converge(host)
+    assert not host.own("cert.pem").exists()
+    assert not host.own("ca.pem").exists()
 
 
 def test_other_names_give_a_new_certificate_and_a_reload_never_a_restart(host: FakeHost, operator: Operator) -> None:
