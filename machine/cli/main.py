@@ -86,9 +86,8 @@ def main(ctx: click.Context, storage_path: str | None, debug: bool) -> None:
       eval "$(pymachine env dev)"     your docker client now talks to it
       docker run hello-world
     """
-    from machine.compat.foreign import refuse_docker_machines_own
     from machine.program import is_drop_in
-    from machine.store.location import store_directory
+    from machine.store.location import is_ours_or_empty, store_directory
 
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
@@ -98,5 +97,7 @@ def main(ctx: click.Context, storage_path: str | None, debug: bool) -> None:
 
         log_to_stderr()
     ctx.obj = store_directory(storage_path, os.environ, drop_in=is_drop_in())
-    if ctx.invoked_subcommand not in _WITHOUT_STORE:
+    if ctx.invoked_subcommand not in _WITHOUT_STORE and not is_ours_or_empty(ctx.obj):
+        from machine.compat.foreign import refuse_docker_machines_own
+
         refuse_docker_machines_own(ctx.obj)

@@ -39,7 +39,7 @@ def bring_up(
         machine = store.machines.get(op.machine)
         connection = connect_to_host(op, step, machine, driver.capabilities, patient=patient)
 
-    with op.step("converge") as step:
+    with op.step("converge", acts=False) as step:  # its first word is on disk before it does, with its begin
         machine = store.machines.get(op.machine)
         ours = driver.capabilities.creates and not machine.taken_over
         if op.kind in ("create", "provision", "regenerate-certs") and (warning := expiry.of_store(store.certs)):

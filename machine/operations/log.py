@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
 import logging
 import os
 import re
@@ -68,6 +69,11 @@ class RedactingFormatter(logging.Formatter):
         return redacted(super().format(record))
 
 
+@functools.lru_cache(maxsize=2)
+def _second(now: int) -> str:
+    return time.strftime(_TIME, time.gmtime(now))
+
+
 class _File(logging.FileHandler):
     """The log of one operation."""
 
@@ -81,8 +87,7 @@ class _File(logging.FileHandler):
     def say(self, name: str, text: str) -> None:
         """A line as `_FORMAT` has it, without a record of it."""
         now = time.time()
-        at = f"{time.strftime(_TIME, time.gmtime(now))}.{int(now % 1 * 1000):03d}"
-        line = f"{at} {'INFO':7} {name}: {text}{self.terminator}"
+        line = f"{_second(int(now))}.{int(now % 1 * 1000):03d} INFO    {name}: {text}{self.terminator}"
         self.acquire()
         try:
             if self.stream is not None:

@@ -21,11 +21,6 @@ from typing import Any
 
 from machine.errors import UsageError
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 FILE = "config.toml"
 _KEYS: dict[str, type] = {
     "driver": str, "host-key-policy": str, "tls-san": list, "timeout": float,
@@ -51,11 +46,15 @@ def read_config(directory: str) -> Config:
         UsageError: it is no TOML, or has a key or a type that nothing here understands.
     """
     path = os.path.join(directory, FILE)
+    if not os.path.exists(path):
+        return Config(path)
+    if sys.version_info >= (3, 11):  # most stores have no such file, and need not import a parser for it
+        import tomllib
+    else:
+        import tomli as tomllib
     try:
         with open(path, "rb") as file:
             document = tomllib.load(file)
-    except FileNotFoundError:
-        return Config(path)
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read", cause=str(error)) from error
     drivers = document.pop("drivers", {})

@@ -150,7 +150,7 @@ class Journal:
                     spec.driver,
                     instance.id,
                     entry.token,
-                    json.dumps(dataclasses.asdict(instance.access)),
+                    json.dumps(machines.fields_of(instance.access)),
                     json.dumps(dict(instance.data)),
                 ),
             )
@@ -214,11 +214,19 @@ class Journal:
         return json.loads(rows[0]["request"]) if rows and rows[0]["request"] else None
 
     def record_request(self, entry: Entry, request: Mapping[str, Any]) -> None:
-        """The intent, and whose account it is for: written before the driver is called."""
+        """The intent, and whose account it is for.
+
+        It goes with the next write: the begin of the step that calls the driver, which is on disk before it does.
+        """
         account = json.dumps(request.get("account", {}), sort_keys=True)
-        with self._write(entry, "request = ?", json.dumps(dict(request))) as db:
-            db.execute("UPDATE operations SET account = ? WHERE id = ?", (account, entry.id))
-            db.execute("UPDATE machines SET account = ? WHERE id = ?", (account, entry.machine))
+        self._put_off(
+            entry,
+            (
+                "UPDATE operations SET request = ?, account = ? WHERE id = ?",
+                (json.dumps(dict(request)), account, entry.id),
+            ),
+            ("UPDATE machines SET account = ? WHERE id = ?", (account, entry.machine)),
+        )
 
     def record_resource(self, entry: Entry, id: str, data: Mapping[str, Any]) -> None:
         """An id that appeared inside the driver's create."""
@@ -361,7 +369,7 @@ def _event_row(entry: Entry, event: Event) -> _Statement:
 
 
 def _instance_rows(entry: Entry, instance: Instance) -> tuple[_Statement, _Statement]:
-    access, data = json.dumps(dataclasses.asdict(instance.access)), json.dumps(dict(instance.data))
+    access, data = json.dumps(machines.fields_of(instance.access)), json.dumps(dict(instance.data))
     return (
         (
             "UPDATE instances SET provider_id = ?, access = ?, data = ? WHERE machine_id = ?",

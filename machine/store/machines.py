@@ -82,11 +82,12 @@ def insert(db: sqlite3.Connection, spec: Spec, at: float) -> int:
 
 def dump_spec(spec: Spec) -> str:
     """A spec as it is stored, the same text for the same spec."""
-    return _dump(dataclasses.asdict(spec))
+    return json.dumps({**fields_of(spec), "engine": fields_of(spec.engine)}, sort_keys=True)
 
 
-def _dump(value: Mapping[str, Any]) -> str:
-    return json.dumps(dict(value), sort_keys=True)
+def fields_of(value: Spec | EngineSpec | Access) -> dict[str, Any]:
+    """As ``dataclasses.asdict``, which copies what is in it, and again what is in that."""
+    return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
 
 
 def _machine(row: sqlite3.Row) -> Machine:

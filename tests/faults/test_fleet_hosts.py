@@ -99,7 +99,7 @@ def test_a_machine_that_is_stopped_or_gone_is_not_asked(shop: Shop) -> None:
 
 
 def test_a_provision_that_was_cut_off_and_a_changed_file_are_one_update(shop: Shop) -> None:
-    child = shop.world.start("provision web-1", point="journal.step(converge, begun) #1: after", action="kill")
+    child = shop.world.start("provision web-1", point="journal.event #1: after", action="kill")
     shop.world.nursery.wait(child)
     (shop.root("web-1") / "etc" / "motd").unlink()
     shop.apply(words=HOSTS)

@@ -117,7 +117,7 @@ def test_who_only_reads_never_waits(world: World, held: str) -> None:
             db.execute("BEGIN IMMEDIATE")
             db.execute("UPDATE machines SET state = 'Error'")
         else:
-            child = world.start("provision web", point="journal.step(converge, begun) #1: after", action="stop")
+            child = world.start("provision web", point="journal.event #1: after", action="stop")
             world.nursery.wait(child, stopped=True)
         begun = time.monotonic()
         ended = world.ok(*readers)

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import subprocess
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -28,19 +29,21 @@ def step_done(store: Store, entry: Entry, name: str, result: dict[str, object]) 
     store.journal.catch_up(entry)
 
 
-def endpoint_found(store: Store, entry: Entry, endpoint: Endpoint) -> None:
-    """An endpoint, and the write that it goes with."""
-    store.journal.record_endpoint(entry, endpoint)
+def with_the_next(store: Store, entry: Entry, record: Callable[[Entry, Any], None], what: object) -> None:
+    """Something that is put off, and the write that it goes with."""
+    record(entry, what)
     store.journal.catch_up(entry)
 
 
 # The fenced writes: each is made by somebody who was taken over meanwhile.
 WRITES: dict[str, Callable[[Store, Entry], None]] = {
-    "request": lambda store, entry: store.journal.record_request(entry, {"size": "big"}),
+    "request": lambda store, entry: with_the_next(store, entry, store.journal.record_request, {"size": "big"}),
     "resource": lambda store, entry: store.journal.record_resource(entry, "i-2", {"kind": "instance"}),
     "instance": lambda store, entry: store.journal.record_instance(entry, INSTANCE),
     "converged": lambda store, entry: store.journal.record_converged(entry, port=1, engine="e", facts={}),
-    "endpoint": lambda store, entry: endpoint_found(store, entry, Endpoint(url="tcp://x:1")),
+    "endpoint": lambda store, entry: with_the_next(
+        store, entry, store.journal.record_endpoint, Endpoint(url="tcp://x:1")
+    ),
     "step begun": lambda store, entry: store.journal.step(entry, "instance", "begun", EVENT, at_once=True),
     "step done": lambda store, entry: step_done(store, entry, "reserve", {"more": 1}),
     "event": lambda store, entry: store.journal.event(entry, EVENT, at_once=True),
@@ -64,6 +67,7 @@ def left_by_a_dead_process(store: Store) -> Entry:
         event = Event(machine="web", operation="create", step="reserve", status="begun")
         store.journal.step(entry, "reserve", "begun", event, at_once=True)
         store.journal.record_request(entry, {"size": "small"})
+        store.journal.catch_up(entry)
         print(entry.id, entry.machine, entry.token, entry.epoch)
         """,
         store.directory,
