@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-import click
-
 from machine.model import Event
 
 if TYPE_CHECKING:
@@ -94,11 +92,15 @@ def plain(event: Event) -> None:
         return
     if event.status == "done":
         detail = f": {event.text}" if event.text else ""
-        click.echo(f"({event.machine}) {title(event)}: done in {event.elapsed:.1f} s{detail}")
+        line = f"{title(event)}: done in {event.elapsed:.1f} s{detail}"
     elif event.status == "warning":
-        click.echo(f"({event.machine}) Warning: {event.text}")
+        line = f"Warning: {event.text}"
     elif event.status == "progress":
-        click.echo(f"({event.machine}) {title(event)}: {event.text}")
+        line = f"{title(event)}: {event.text}"
+    else:
+        return
+    sys.stdout.write(f"({event.machine}) {line}\n")
+    sys.stdout.flush()
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,7 +10,7 @@ from machine import driver as drivers
 from machine.cli import command_line as run
 from machine.cli.cache import size
 from machine.driver import CacheEntry
-from machine.errors import DriverError, UnknownDriver
+from machine.errors import DriverError
 
 UNUSED = CacheEntry(driver="caching", id="a1", what="a system", path="/c/a1", size=482_100_000, made_at=0.0)
 USED = CacheEntry(driver="caching", id="b2", what="x" * 100, path="/c/b2", size=5, made_at=None, machines=("db", "web"))
@@ -43,14 +44,14 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Install:
     def make(*entries: CacheEntry, broken: bool = False, **more: object) -> Caching:
         made = Caching(entries, **more)  # type: ignore[arg-type]
 
-        def load(name: str) -> object:
-            if name == "broken":
-                raise UnknownDriver("the driver broken cannot be loaded")
-            return made if name == "caching" else object()
+        def load_broken() -> object:
+            raise ImportError("no module of that name")
 
-        names = ["caching", "plain", *(["broken"] if broken else [])]
-        monkeypatch.setattr(drivers, "driver_names", lambda: names)
-        monkeypatch.setattr(drivers, "load_driver", load)
+        loads: dict[str, Callable[[], object]] = {"caching": lambda: lambda: made, "plain": lambda: object}
+        if broken:
+            loads["broken"] = load_broken
+        points = [SimpleNamespace(name=name, value=f"{name}:Driver", load=load) for name, load in loads.items()]
+        monkeypatch.setattr(drivers, "_entry_points", lambda: points)
         return made
 
     return make
