@@ -76,7 +76,7 @@ def test_a_driver_that_cannot_be_asked_is_named_and_takes_nothing_else_down(
     install: Install, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(UNUSED, broken=True)
-    assert run(["cache", "ls"]) == 1
+    assert run(["cache", "ls"]) == 3
     said = capsys.readouterr()
     assert "a1" in said.out
     assert "the driver broken cannot be loaded" in said.err
