@@ -130,6 +130,7 @@ def _try_endpoint(op: Operation, step: Step, wanted: Instance, driver: Driver) -
 
 
 def _drop_certificates(op: Operation) -> None:
+    op.store.journal.catch_up(op.entry)  # with it the endpoint as it is now
     machine = op.store.machines.get(op.machine)
     if machine.endpoint is not None and machine.endpoint.route == "plain":
         for _, name in _CERTIFICATES:

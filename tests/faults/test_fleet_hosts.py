@@ -150,6 +150,17 @@ def test_another_way_to_a_given_host_is_taken_in_place(world: World, driver: str
     assert "nothing to do" in world.ok(GIVEN)[0].out
 
 
+def test_an_endpoint_that_has_no_certificates_any_more_keeps_no_private_key(world: World) -> None:
+    given = Given(world, "none")
+    given.write()
+    world.ok(GIVEN)
+    given.options = {"url": given.options["url"]}
+    given.write()
+    world.ok(GIVEN)
+    assert [row["route"] for row in world.rows("SELECT route FROM machines")] == ["plain"]
+    assert os.listdir(world.store / "machines" / "app-1") == []
+
+
 @pytest.mark.parametrize(
     ("driver", "why", "said"),
     [
