@@ -11,7 +11,7 @@ from machine.model import Machine
 from machine.operations import expiry
 from machine.operations.authority import ensure_client_certificate, store_authority
 from machine.operations.converge import converge_host
-from machine.operations.hostconnection import connect_to_host
+from machine.operations.hostconnection import as_reached, connect_to_host
 from machine.operations.operation import Operation
 from machine.operations.route import find_route
 from machine.ssh.connection import Connection
@@ -40,7 +40,7 @@ def bring_up(
         connection = connect_to_host(op, step, machine, driver.capabilities, patient=patient)
 
     with op.step("converge", acts=False) as step:  # its first word is on disk before it does, with its begin
-        machine = store.machines.get(op.machine)
+        machine = as_reached(store, machine, connection)
         ours = driver.capabilities.creates and not machine.taken_over
         if op.kind in ("create", "provision", "regenerate-certs") and (warning := expiry.of_store(store.certs)):
             step.warn(warning)

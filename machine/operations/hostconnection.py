@@ -42,7 +42,6 @@ def connect_to_host(
         HostUnreachable, HostKeyRejected, LoginRefused.
     """
     assert machine.instance is not None  # noqa: S101 - the step before made it
-    access = machine.instance.access
     pinned = pinned_of(op.store, machine)
     seen: list[str] = []
 
@@ -64,19 +63,28 @@ def connect_to_host(
         )
     )
     verdict = connection.verdict
-    keys = pinned or (verdict.key,)
-    _write_known_hosts(op, machine, connection, keys)
-    if access.address != connection.host or access.user != connection.user or access.port != connection.port:
-        access = dataclasses.replace(
-            access, address=connection.host, user=connection.user, port=connection.port, host_keys=tuple(keys)
-        )
-        reached = dataclasses.replace(machine.instance, access=access)
-        op.store.journal.record_instance(op.entry, reached, at_once=False)
+    _write_known_hosts(op, machine, connection, pinned or (verdict.key,))
+    reached = as_reached(op.store, machine, connection)
+    if reached.instance is not machine.instance:
+        assert reached.instance is not None  # noqa: S101 - as above
+        op.store.journal.record_instance(op.entry, reached.instance, at_once=False)
     step.result["host_key"] = verdict.fingerprint
     step.summary = (
         f"{connection.user}@{connection.host}, host key {fingerprint(verdict.key)} ({_SOURCES[verdict.source]})"
     )
     return connection
+
+
+def as_reached(store: Store, machine: Machine, connection: Connection) -> Machine:
+    """The machine as `connect_to_host` found it, which is recorded with the next write only: no reader sees it yet."""
+    assert machine.instance is not None  # noqa: S101 - there is a connection to it
+    access, found = machine.instance.access, (connection.host, connection.user, connection.port)
+    if (access.address, access.user, access.port) == found:
+        return machine
+    address, user, port = found
+    keys = pinned_of(store, machine)
+    access = dataclasses.replace(access, address=address, user=user, port=port, host_keys=keys)
+    return dataclasses.replace(machine, instance=dataclasses.replace(machine.instance, access=access))
 
 
 def open_connection(

@@ -6,7 +6,7 @@ import json
 
 from machine.operations.hostconnection import pinned_keys
 from tests.faults.scripted import ScriptedHost
-from tests.faults.sweep import MEMORY
+from tests.faults.sweep import GENERIC, MEMORY
 from tests.faults.world import World
 
 
@@ -69,3 +69,12 @@ def test_another_instance_in_place_of_one_that_has_gone_is_known_by_its_own_key(
     assert world.cloud.instances()[0].id != first.id
     key = host(world).key()
     assert believed(world) == ((key,), (key,), False)
+
+
+def test_where_the_first_login_led_is_recorded_with_the_key_that_was_shown(world: World) -> None:
+    world.ok(GENERIC)
+    (row,) = world.rows("SELECT m.address, i.access FROM machines m JOIN instances i ON i.machine_id = m.id")
+    access = json.loads(row["access"])
+    assert (row["address"], access["address"], access["user"], access["port"]) == (*("192.0.2.7",) * 2, "root", 22)
+    assert access["host_keys"] == [world.host.key()]
+    assert access["machine_key_installed"]
