@@ -100,7 +100,7 @@ def verified(path: str, digest: str) -> bytes | None:
 
 def numbers(version: str) -> list[int]:
     """A version as numbers, to compare."""
-    return [int("0" + "".join(filter(str.isdigit, part))) for part in version.split(".")]
+    return [int("0" + "".join(filter(str.isdecimal, part))) for part in version.split(".")]
 
 
 if __name__ == "__main__":

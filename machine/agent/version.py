@@ -15,7 +15,7 @@ def _parts(version: str) -> tuple[int, ...]:
     for part in version.split("."):
         digits = ""
         for character in part:
-            if not character.isdigit():
+            if not character.isdecimal():  # ² is a digit to Python, and no number
                 break
             digits += character
         if not digits:

@@ -16,6 +16,7 @@ MAX_TOTAL = 16 * 1024 * 1024  # of one bootstrap; a long one says some 100 kB
 MAX_TEXT = 2000
 MAX_ITEMS = 1000
 MAX_DEPTH = 8
+MAX_NUMBER = 1 << 63
 _PIECE = 32 * 1024
 
 
@@ -86,7 +87,8 @@ def clean(text: str, limit: int = MAX_TEXT) -> str:
 
 
 def harmless(value: Any, depth: int = 0) -> Any:
-    """The same JSON value with every text cleaned and every size bounded. A PEM keeps its line ends."""
+    """The same JSON value with every text cleaned and every size bounded, so that a number can be a float and an int. A
+    PEM keeps its line ends."""
     if isinstance(value, str):
         if value.startswith("-----BEGIN ") and len(value) <= MAX_TEXT:
             return "\n".join(clean(line) for line in value.splitlines()) + "\n"
@@ -97,6 +99,8 @@ def harmless(value: Any, depth: int = 0) -> Any:
         if isinstance(value, dict):
             return {clean(name, 200): harmless(item, depth + 1) for name, item in value.items()}
         return [harmless(item, depth + 1) for item in value]
+    if isinstance(value, (int, float)) and not -MAX_NUMBER < value < MAX_NUMBER:  # NaN is none of the two
+        raise _nonsense("a number without end")
     return value
 
 

@@ -92,6 +92,15 @@ def cancelled_by_signals() -> Iterator[Cancellation]:
             signal.signal(number, handler)
 
 
+def confirmed(question: str, *, default: bool) -> bool:
+    """Ask on the terminal, where nothing is under way yet: there is no safe point to wait for, and Ctrl-C ends it."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return click.confirm(question, default=default)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
 def consent_asker(yes: bool) -> AskConsent:
     """Show what a host's engine must change for, and ask on the terminal.
 

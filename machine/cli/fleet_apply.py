@@ -123,16 +123,19 @@ def agreed(plan: Plan, *, yes: bool) -> bool:
     going = [change.machine for change in plan.pending if change.destroys]
     if not going or yes:
         return True
+    from machine.cli.context import confirmed
+
     several = f"{len(going)} machines" if len(going) > 1 else going[0]
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         click.echo(f"Error: {several} would be removed or replaced, and there is nobody to ask", err=True)
         click.echo("  next:  to agree, say -y; or apply a plan that you have saved and looked at", err=True)
         return False
-    return click.confirm(f"{several} will be removed or replaced, with all that is on them. Go on?", default=False)
+    return confirmed(f"{several} will be removed or replaced, with all that is on them. Go on?", default=False)
 
 
 def agreed_here(fleet: Fleet, plan: Plan, *, yes: bool) -> bool:
     """Say what a local driver changes on this computer the first time, and ask on a terminal."""
+    from machine.cli.context import confirmed
     from machine.driver import load_driver
     from machine.fleet.changes import Verb
 
@@ -148,4 +151,4 @@ def agreed_here(fleet: Fleet, plan: Plan, *, yes: bool) -> bool:
     click.echo("On this computer this makes, until the last local machine is removed:")
     for line in lines:
         click.echo(f"  - {line}")
-    return yes or not (sys.stdin.isatty() and sys.stdout.isatty()) or click.confirm("Go on?", default=True)
+    return yes or not (sys.stdin.isatty() and sys.stdout.isatty()) or confirmed("Go on?", default=True)

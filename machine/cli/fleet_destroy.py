@@ -25,7 +25,7 @@ def command(
     directory: str, file: str, variables: dict[str, str], yes: bool, parallel: int | None, no_wait: bool
 ) -> int:
     """Remove the machines that a fleet has made, those first that wait for others. Others are never touched."""
-    from machine.cli.context import cancelled_by_signals, opened_client
+    from machine.cli.context import cancelled_by_signals, confirmed, opened_client
     from machine.cli.fleetplan import read_fleet, told_who
     from machine.cli.fleetprogress import FleetProgress, told
 
@@ -42,7 +42,7 @@ def command(
                 click.echo("Error: there is nobody to ask\n  next:  to agree, say -y", err=True)
                 code = 1
                 return False
-            if not click.confirm(f"Remove all {len(machines)}, with all that is on them?", default=False):
+            if not confirmed(f"Remove all {len(machines)}, with all that is on them?", default=False):
                 code = 1
                 return False
         begun, progress = time.monotonic(), FleetProgress(len(machines))

@@ -84,4 +84,6 @@ def _agreed(name: str, error: PymachineError) -> bool:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
     click.echo(f"{name}: {error}", err=True)
-    return click.confirm("Remove what was made for it?", default=False)
+    from machine.cli.context import confirmed
+
+    return confirmed("Remove what was made for it?", default=False)

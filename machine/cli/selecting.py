@@ -56,5 +56,6 @@ def selected(client: Client, selector: Selector, *, default: bool = True) -> lis
         return [meant(client, None)]
     names = list(selector.names) or None
     machines = client.machines(names, fleet=selector.fleet, group=selector.group, labels=selector.labels)
-    click.echo(f"{len(machines)} machines: {', '.join(each.name for each in machines)}", err=True)
+    many = "s" if len(machines) != 1 else ""
+    click.echo(f"{len(machines)} machine{many}: {', '.join(each.name for each in machines)}", err=True)
     return machines

@@ -65,6 +65,8 @@ def read_plan(path: str) -> SavedPlan:
             variables=tuple(map(str, document["variables"])),
             document=document,
         )
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no plan {path}", hint=f"make one: pymachine fleet plan --out {path}") from error
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise UsageError(
             f"{path} is not a plan", cause=str(error), hint=f"make one: pymachine fleet plan --out {path}"

@@ -78,7 +78,7 @@ class _File(logging.FileHandler):
     """The log of one operation."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(path, encoding="utf-8")
+        super().__init__(path, encoding="utf-8", errors="backslashreplace")
         self.setFormatter(RedactingFormatter())
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name

@@ -205,6 +205,7 @@ class Operation:
                 if meant is not error:
                     raise meant from error
             finally:
+                self.store.journal.let_go(self.entry)
                 self._tell()
 
     def _tell(self) -> None:

@@ -73,10 +73,12 @@ class Database:
         try:
             yield db
         finally:
-            if generation == self._generation:
-                self._idle.append(db)
+            if db.in_transaction:
+                db.close()  # a Ctrl-C came between its begin and its end, or it could not be rolled back
             else:
-                db.close()  # the store was closed meanwhile
+                self._idle.append(db)
+            if generation != self._generation:
+                self._close_idle()  # the store was closed meanwhile
 
     def _find_out_how_to_open(self) -> None:
         needed = self.path if os.path.exists(self.path) else os.path.dirname(self.path)
@@ -216,8 +218,12 @@ class Database:
         One that another thread is using is closed when it is done: under its hands, SQLite takes the process along.
         """
         self._generation += 1
-        while self._idle:
-            self._idle.pop().close()
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        with contextlib.suppress(IndexError):  # another thread may take the last one
+            while True:
+                self._idle.pop().close()
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:

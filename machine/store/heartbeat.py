@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from machine.errors import Cancelled, PymachineError, StoreError
+from machine.errors import Cancelled, OperationInProgress, PymachineError, StoreError
 from machine.store.database import Database
 from machine.store.journal import Journal
 from machine.store.lease import HEARTBEAT_SECONDS, Entry, taken_over
@@ -67,5 +67,8 @@ class Heartbeats:
             ).fetchall()
         if not rows:
             return taken_over()
-        self._journal.catch_up(entry)  # others may be watching a step that takes long
+        try:
+            self._journal.catch_up(entry)  # others may be watching a step that takes long
+        except OperationInProgress as lost:  # since then
+            return lost
         return Cancelled("another command asked to cancel it") if rows[0]["cancel_requested"] else None

@@ -41,13 +41,20 @@ _STEP_BEGUN = """INSERT INTO steps (operation_id, name, status, begun_at) VALUES
 _STEP_ENDED = "UPDATE steps SET status = ?, ended_at = ?, result = ? WHERE operation_id = ? AND name = ?"
 
 
+@dataclasses.dataclass(slots=True)
+class _Late:
+    """What goes with an operation's next write; one thread at a time writes it, for heartbeats come from another."""
+
+    statements: list[_Statement] = dataclasses.field(default_factory=list)
+    turn: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+
+
 class Journal:
     """The operations of a store."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._late: dict[int, list[_Statement]] = {}  # by operation: what goes with its next write
-        self._late_lock = threading.Lock()  # heartbeats come from another thread
+        self._late: dict[tuple[int, int], _Late] = {}  # by operation and epoch
 
     @contextlib.contextmanager
     def _write(
@@ -58,29 +65,36 @@ class Journal:
         Args:
             assignment, value: of the operation's row; else its heartbeat.
         """
-        late: list[_Statement] = []
-        try:
+        late = self._late_of(entry)
+        with late.turn:
             with self._database.write() as db:
                 fenced(db, entry, assignment, time.time() if value is None else value)
-                with self._late_lock:
-                    late = self._late.pop(entry.id, [])
-                for statement in late:
+                going = tuple(late.statements)
+                for statement in going:
                     db.execute(*statement)
                 yield db
-        except BaseException:
-            with self._late_lock:
-                self._late[entry.id] = late + self._late.get(entry.id, [])
-            raise
+            del late.statements[: len(going)]  # not before they are on disk
+
+    def _late_of(self, entry: Entry) -> _Late:
+        return self._late.setdefault((entry.id, entry.epoch), _Late())
 
     def _put_off(self, entry: Entry, *statements: _Statement) -> None:
-        with self._late_lock:
-            self._late.setdefault(entry.id, []).extend(statements)
+        self._late_of(entry).statements.extend(statements)
 
     def catch_up(self, entry: Entry) -> None:
-        """Write what was put off, if anything was."""
-        if self._late.get(entry.id):
+        """Write what was put off, if anything was; comes back when it is on disk, whoever wrote it."""
+        late = self._late.get((entry.id, entry.epoch))
+        if late is None:
+            return
+        with late.turn:
+            left = bool(late.statements)
+        if left:
             with self._write(entry):
                 pass
+
+    def let_go(self, entry: Entry) -> None:
+        """The operation has ended here: what it could not write is not written under a later attempt's epoch."""
+        self._late.pop((entry.id, entry.epoch), None)
 
     def begin_create(self, spec: Spec) -> Entry:
         """Reserve the name and open the operation; or take up a create of the same name that was not finished.
@@ -337,7 +351,7 @@ class Journal:
 
     def finish(self, entry: Entry, *, state: State | None, error: str | None = None) -> None:
         """Close the operation and say in the same breath what the machine is now; None leaves the state as it is."""
-        now = time.time()
+        now, error = time.time(), error and _storable(error)
         with self._write(entry, "status = ?", "failed" if error else "done") as db:
             db.execute("UPDATE operations SET finished_at = ?, error = ? WHERE id = ?", (now, error, entry.id))
             db.execute("UPDATE machines SET error = ? WHERE id = ?", (error, entry.machine))
@@ -364,8 +378,13 @@ def _taken(name: str) -> NameTaken:
 def _event_row(entry: Entry, event: Event) -> _Statement:
     return (
         "INSERT INTO events (operation_id, machine, at, step, status, text, elapsed) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (entry.id, event.machine, event.at, event.step, event.status, event.text, event.elapsed),
+        (entry.id, event.machine, event.at, event.step, event.status, _storable(event.text), event.elapsed),
     )
+
+
+def _storable(text: str) -> str:
+    """SQLite refuses what is not Unicode, as the name of a file may be: every later write would fail with it."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _instance_rows(entry: Entry, instance: Instance) -> tuple[_Statement, _Statement]:

@@ -294,7 +294,7 @@ def test_a_bake_goes_on_with_what_was_asked_and_with_nothing_else(world: AwsWorl
 
 
 def test_a_host_that_is_perhaps_clean_is_made_anew(world: AwsWorld) -> None:
-    assert world.run(BAKE, point="journal.step(clean, done) #1: before", action="kill")[0].killed
+    assert world.run(BAKE, point="journal.step(instance, begun) #2: before", action="kill")[0].killed
     (first,) = [each.id for each in world.server.backend().all_instances()]
     world.ok(BAKE)
     made = [each.id for each in world.server.backend().all_instances()]

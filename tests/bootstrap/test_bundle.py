@@ -73,6 +73,8 @@ def test_what_it_does_not_know_is_said(zipapp: Path, arguments: list[str]) -> No
         ("0.1", "0.2", False),
         ("nonsense", "0.1", False),
         ("0.2.0rc1", "0.1.0", True),
+        ("²", "0.1", False),
+        ("0.²", "0", False),
     ],
 )
 def test_versions_are_compared_as_numbers(one: str, other: str, is_newer: bool) -> None:

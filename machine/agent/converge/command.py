@@ -79,18 +79,20 @@ def run(
 
 def uninstall() -> int:
     """``agent.pyz uninstall``, as root on the host: for the day nobody has the store any more."""
-
-    class Terminal:
-        def write(self, data: bytes) -> None:
-            sys.stdout.write(data.decode())
-
-        def flush(self) -> None:
-            sys.stdout.flush()
-
-        def fileno(self) -> int:
-            return sys.stdout.fileno()
+    import contextlib
 
     from machine.agent.converge.uninstall import uninstall as remove
+
+    class Terminal:  # that may be closed, or a pipe that nobody reads: what root has said is done all the same
+        def write(self, data: bytes) -> None:
+            with contextlib.suppress(OSError, AttributeError):
+                os.write(sys.stdout.fileno(), data)
+
+        def flush(self) -> None:
+            pass
+
+        def fileno(self) -> int:
+            raise OSError("not to be waited for")
 
     wire = Wire(None, Terminal())
     try:

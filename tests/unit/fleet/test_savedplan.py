@@ -94,6 +94,11 @@ def test_a_plan_holds_no_value_of_a_variable_and_no_password(tmp_path: Path) -> 
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_plan_that_is_not_there_is_not_called_a_bad_one(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no plan"):
+        read_plan(str(tmp_path / "x.plan"))
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": "another"}', "\x00"])
 def test_what_is_no_plan_is_told(tmp_path: Path, text: str) -> None:
     path = tmp_path / "x.plan"
