@@ -47,8 +47,10 @@ def made_of_sources(kind: str, make: Callable[[], bytes]) -> bytes:
 
 @functools.cache
 def _state_of_sources() -> str:
-    """Another one when a file that travels, or one that makes what travels, was written; empty: they are no files, as in
-    a zip, or are being replaced."""
+    """Another one when a file that travels, or one that makes what travels, was written.
+
+    Empty: they are no files, as in a zip, or are being replaced.
+    """
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     spec = find_spec("h11")  # without an import of it, which takes longer than all of this
     places = [os.path.join(package, *each) for each in (("agent",), ("bootstrap",), ("templates", "agent"))]

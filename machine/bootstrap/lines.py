@@ -87,8 +87,10 @@ def clean(text: str, limit: int = MAX_TEXT) -> str:
 
 
 def harmless(value: Any, depth: int = 0) -> Any:
-    """The same JSON value with every text cleaned and every size bounded, so that a number can be a float and an int. A
-    PEM keeps its line ends."""
+    """The same JSON value with every text cleaned and every size bounded; every number fits a float and an integer.
+
+    A PEM keeps its line ends.
+    """
     if isinstance(value, str):
         if value.startswith("-----BEGIN ") and len(value) <= MAX_TEXT:
             return "\n".join(clean(line) for line in value.splitlines()) + "\n"

@@ -129,6 +129,12 @@ class _Forgetful(list):  # type: ignore[type-arg]
         {"result": {}},
         {"result": {**RESULT, "endpoint": {"port": "many"}}},
         {"result": {**RESULT, "agent": None}},
+        {"result": {**RESULT, "endpoint": {"port": float("inf")}}},
+        {"result": {**RESULT, "clock_skew": 10**400}},
+        {"result": {**RESULT, "clock_skew": float("nan")}},
+        {"step": "x", "status": "progress", "text": "x", "elapsed": 10**400},
+        b'{"step": "x", "elapsed": 1e999}\n',
+        {"need": "consent", "changes": [], "containers": float("inf"), "warnings": []},
         {"error": "text"},
         {"need": "your private key"},
         {"need": {"a": 1}},
@@ -138,6 +144,19 @@ def test_nonsense_is_an_error_of_its_own(operator: Operator, line: Any) -> None:
     with pytest.raises(BootstrapFailed) as caught:
         converge(Liar(HELLO, line), operator)
     assert caught.value.code == "protocol"
+
+
+@pytest.mark.parametrize("value", [True, 1, "yes", [1], {"a": 1}, None])
+def test_whatever_it_says_of_bytecode_it_gets_it_once_at_most(operator: Operator, value: Any) -> None:
+    hello = {**HELLO, "bytecode": value}
+    liar = Liar(hello, hello, {"result": RESULT})
+    converge(liar, operator)
+    assert liar.sent.count(agent_bytecode().data) == bool(value)
+
+
+@pytest.mark.parametrize("kept", ["²", "1.²", "٣", "9" * 1900, 1, True, [1], {"a": 1}])
+def test_whatever_it_says_of_its_own_agent_is_a_version_or_none(operator: Operator, kept: Any) -> None:
+    converge(Liar({**HELLO, "kept": kept}, {"result": RESULT}), operator)
 
 
 def test_a_host_gets_one_certificate_and_not_two(operator: Operator) -> None:

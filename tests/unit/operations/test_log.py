@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.operations.log import hide, log_file, redacted
+from machine.operations.log import hide, log_file, redacted, say
 from machine.store.files import Files
 
 LOGGER = logging.getLogger("machine.test")
@@ -72,6 +72,13 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with log_file(Files(str(tmp_path / "file" / "logs")), "one.log", object()):
         LOGGER.info("goes nowhere")
+
+
+def test_a_line_in_no_unicode_is_written_all_the_same(tmp_path: Path) -> None:
+    operation = object()
+    with log_file(Files(str(tmp_path / "logs")), "one.log", operation) as path:
+        say(operation, "machine.test", "a file \udcff")
+    assert Path(path).read_text().endswith("a file \\udcff\n")
 
 
 def test_a_record_is_offered_to_no_more_logs_with_more_of_them_open(tmp_path: Path) -> None:

@@ -389,3 +389,17 @@ def test_readers_do_not_wait_for_a_writer(store: Store) -> None:
         assert other.read("SELECT state FROM machines")[0][0] == "Running"
     assert other.read("SELECT state FROM machines")[0][0] == "Error"
     other.close()
+
+
+def test_a_write_that_is_stopped_between_its_begin_and_its_end_holds_up_nobody(store: Store) -> None:
+    def write_half() -> None:
+        with store.database._connection() as db:
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("INSERT INTO meta VALUES ('half', 'written')")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half()
+    assert store.database.read("SELECT value FROM meta WHERE key = 'half'") == []
+    with store.database.write(patience=0.1) as db:
+        db.execute("INSERT INTO meta VALUES ('whole', 'written')")

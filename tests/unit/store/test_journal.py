@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import subprocess
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from machine.errors import MachineNotFound, NameTaken, OperationInProgress
+from machine.errors import MachineNotFound, NameTaken, OperationInProgress, StoreError
 from machine.model import Access, Endpoint, Event, Instance, State
 from machine.store.journal import Entry
 from machine.store.machines import Machines
@@ -135,6 +137,73 @@ def test_a_write_that_fails_loses_nothing_of_what_waited_for_it(store: Store) ->
     assert said(store, entry) == []
     store.journal.event(entry, dataclasses.replace(EVENT, text="two"), at_once=True)
     assert said(store, entry) == ["one", "two"]
+
+
+def test_what_must_be_on_disk_is_waited_for_where_another_thread_is_writing_it(store: Store) -> None:
+    entry = store.journal.begin_create(spec())
+    store.journal.record_request(entry, {"size": "small"})
+    writing, go_on, on_disk = threading.Event(), threading.Event(), []
+
+    def beat() -> None:
+        with store.journal._write(entry):
+            writing.set()
+            go_on.wait(5)
+
+    def act() -> None:
+        store.journal.step(entry, "instance", "begun", EVENT, at_once=True)
+        on_disk.append(store.journal.request(entry))
+
+    threads = [threading.Thread(target=beat), threading.Thread(target=act)]
+    threads[0].start()
+    assert writing.wait(5)
+    threads[1].start()
+    threads[1].join(0.2)
+    assert on_disk == []
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert on_disk == [{"size": "small"}]
+
+
+def test_what_waited_for_a_write_that_another_thread_could_not_make_comes_before_what_is_later(store: Store) -> None:
+    entry = store.journal.begin_create(spec())
+    store.journal.event(entry, dataclasses.replace(EVENT, text="one"), at_once=False)
+    writing, go_on = threading.Event(), threading.Event()
+
+    def beat() -> None:
+        with contextlib.suppress(StoreError), store.journal._write(entry):
+            writing.set()
+            go_on.wait(5)
+            raise StoreError("no room")
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    assert writing.wait(5)
+    store.journal.event(entry, dataclasses.replace(EVENT, text="two"), at_once=False)
+    go_on.set()
+    store.journal.event(entry, dataclasses.replace(EVENT, text="three"), at_once=True)
+    thread.join()
+    assert said(store, entry) == ["one", "two", "three"]
+
+
+def test_what_was_put_off_before_a_takeover_is_not_written_by_a_later_attempt(store: Store, left_behind: Entry) -> None:
+    store.journal.record_request(left_behind, {"size": "first"})
+    other = Store(store.directory)
+    taker = other.journal.begin_create(spec())
+    with_the_next(other, taker, other.journal.record_request, {"size": "second"})
+    other.journal.finish(taker, state=State.ERROR, error="no")
+    other.close()
+    again = store.journal.begin_create(spec())
+    store.journal.step(again, "instance", "begun", EVENT, at_once=True)
+    assert store.journal.request(again) == {"size": "second"}
+
+
+def test_what_is_said_in_no_unicode_stops_no_later_write(store: Store) -> None:
+    entry = store.journal.begin_create(spec())
+    store.journal.event(entry, dataclasses.replace(EVENT, text="a file \udcff"), at_once=True)
+    store.journal.finish(entry, state=State.ERROR, error="no file \udcff")
+    assert said(store, entry) == ["a file ?"]
+    assert store.machines.get("web").error == "no file ?"
 
 
 def test_the_token_is_recorded_with_the_name_before_anything_is_made(store: Store) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,36 @@ def test_a_heartbeat_tells_its_operation_that_it_shall_stop(
     assert store.journal.request_cancel(machine)
     assert event.wait(SOON)
     assert isinstance(reasons[0], Cancelled)
+
+
+def test_an_operation_that_is_taken_over_within_a_heartbeat_leaves_those_of_the_others_alive(
+    store: Store,
+    beats: Heartbeats,
+    stopped: tuple[threading.Event, list[PymachineError]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    event, reasons = stopped
+    lost, other = (store.journal.begin(add_machine(store, name), "provision") for name in ("one", "two"))
+    store.journal.event(lost, Event(machine="one", operation="provision", step="s", status="progress"), at_once=False)
+    catch_up = store.journal.catch_up
+
+    def too_late(entry: Entry) -> None:
+        if entry == lost:
+            with store.database.write() as db:
+                db.execute("UPDATE operations SET epoch = epoch + 1 WHERE id = ?", (entry.id,))
+        catch_up(entry)
+
+    monkeypatch.setattr(store.journal, "catch_up", too_late)
+    beats.keep(lost, lambda reason: (reasons.append(reason), event.set()))  # type: ignore[func-returns-value]
+    beats.keep(other, reasons.append)
+    assert event.wait(SOON)
+    age(store, other, LEASE_SECONDS)
+    end = time.monotonic() + SOON
+    while not store.journal.is_held(store.machines.get("two")) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert store.journal.is_held(store.machines.get("two"))
+    beats.release(other)
+    assert [type(each) for each in reasons] == [OperationInProgress]
 
 
 def test_nobody_is_asked_to_cancel_where_nothing_runs(store: Store) -> None:
