@@ -15,7 +15,7 @@ from importlib.util import MAGIC_NUMBER
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from fake_host import FakeHost
+from fake_host import PYTHON, FakeHost
 from operator_side import Operator
 
 from machine.bootstrap.bundle import agent_bundle
@@ -468,6 +468,29 @@ def test_uninstall_leaves_the_host_as_it_was_and_twice_is_success(host: FakeHost
     assert any("pymachine-agent" in path for path in gone.removed)
     assert operator.uninstall(host).removed == ()
     assert host.files() == before
+
+
+BY_HAND = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from machine.agent.converge import command
+of_this_computer = command.Host
+command.Host = lambda: of_this_computer(sys.argv[2])
+sys.exit(command.uninstall())
+"""
+
+
+@pytest.mark.parametrize("reader", ["", "| sleep 0", ">&-", ">/dev/full"])
+def test_an_uninstall_by_hand_needs_nobody_who_reads(host: FakeHost, operator: Operator, reader: str) -> None:
+    operator.converge(host)
+    archive, code = host.root / "agent.pyz", host.root / "code"
+    archive.write_bytes(agent_bundle().data)
+    line = f'{{ sleep 0.2; "$0" -I -S -c "$1" "$2" "$3"; echo $? >"$4"; }} {reader}'
+    command = ["sh", "-c", line, PYTHON, BY_HAND, str(archive), str(host.root), str(code)]
+    path = f"{host.bin}:/usr/bin:/bin"
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": path})
+    assert (code.read_text(), ran.stderr) == ("0\n", "")
+    assert not host.own("").exists()
 
 
 def test_a_damaged_state_is_said_and_not_overwritten(host: FakeHost, operator: Operator) -> None:
