@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import subprocess
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from machine.errors import MachineNotFound, NameTaken, OperationInProgress, StoreError
+from machine.errors import MachineNotFound, NameTaken, OperationInProgress
 from machine.model import Access, Endpoint, Event, Instance, State
 from machine.store.journal import Entry
 from machine.store.machines import Machines
@@ -150,7 +149,7 @@ def test_what_must_be_on_disk_is_waited_for_where_another_thread_is_writing_it(s
             go_on.wait(5)
 
     def act() -> None:
-        store.journal.step(entry, "instance", "begun", EVENT, at_once=True)
+        store.journal.catch_up(entry)
         on_disk.append(store.journal.request(entry))
 
     threads = [threading.Thread(target=beat), threading.Thread(target=act)]
@@ -163,27 +162,6 @@ def test_what_must_be_on_disk_is_waited_for_where_another_thread_is_writing_it(s
     for thread in threads:
         thread.join()
     assert on_disk == [{"size": "small"}]
-
-
-def test_what_waited_for_a_write_that_another_thread_could_not_make_comes_before_what_is_later(store: Store) -> None:
-    entry = store.journal.begin_create(spec())
-    store.journal.event(entry, dataclasses.replace(EVENT, text="one"), at_once=False)
-    writing, go_on = threading.Event(), threading.Event()
-
-    def beat() -> None:
-        with contextlib.suppress(StoreError), store.journal._write(entry):
-            writing.set()
-            go_on.wait(5)
-            raise StoreError("no room")
-
-    thread = threading.Thread(target=beat)
-    thread.start()
-    assert writing.wait(5)
-    store.journal.event(entry, dataclasses.replace(EVENT, text="two"), at_once=False)
-    go_on.set()
-    store.journal.event(entry, dataclasses.replace(EVENT, text="three"), at_once=True)
-    thread.join()
-    assert said(store, entry) == ["one", "two", "three"]
 
 
 def test_what_was_put_off_before_a_takeover_is_not_written_by_a_later_attempt(store: Store, left_behind: Entry) -> None:
