@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import stat
 import subprocess
 from pathlib import Path
@@ -157,7 +158,10 @@ def test_where_systemd_knows_no_sshd_it_is_told_directly(host: FakeHost, server:
     fake = (host.bin / "systemctl").read_text().partition("\n")[2].partition("\n")[2]
     host.command("systemctl", f'[ "$1" != reload ] || exit 5\n{fake}')
     sleeper = subprocess.Popen(
-        ["sh", "-c", f"trap '{server.reload}' HUP; echo; while :; do sleep 0.05; done"], stdout=-1
+        ["sh", "-c", f"trap '{server.reload}' HUP; echo; while :; do sleep 0.05; done"],
+        stdout=-1,
+        # A shell cannot trap what it was started to ignore, as all below `nohup` are.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
     sleeper.stdout.readline()
     try:

@@ -353,7 +353,7 @@ def test_an_agent_that_does_not_answer_takes_nothing_away(
 
     old.machine("web", version_3())
     say("import", "--from-docker-machine", str(old.directory))
-    connection = SimpleNamespace(user="root", host=ADDRESS)
+    connection = SimpleNamespace(user="root", host=ADDRESS, port=22)
     monkeypatch.setattr(bringup, "connect_to_host", lambda *_, **__: connection)
     monkeypatch.setattr(bringup, "converge_host", lambda _op, _step, machine, *_, **__: (machine, None))
 

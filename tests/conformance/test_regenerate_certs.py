@@ -106,7 +106,7 @@ def test_the_host_is_told_that_a_new_one_is_wanted(store: Store, monkeypatch: py
         raise Stop
 
     class Connection:
-        user = "root"
+        host, user, port = "192.0.2.7", "root", 22
 
         @contextlib.contextmanager
         def open(self, *_: object) -> Iterator[None]:
