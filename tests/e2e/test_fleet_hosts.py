@@ -116,7 +116,7 @@ def test_what_was_changed_on_a_host_is_put_back_and_another_way_to_it_takes_noth
     fleet("apply", "-y")
     assert host.run(_STANDS).stdout == stands
     assert pymachine("ssh", "web-1", "id -un").stdout == "root\n"
-    assert "pymachine:" in host.run("cat /root/.ssh/authorized_keys").stdout
+    assert "pymachine:" in host.run("cat ~root/.ssh/authorized_keys").stdout
     assert host.run("cat /home/ada/.ssh/authorized_keys").stdout.strip() == key, "the machine's key is not left there"
     assert fleet.planned("--hosts") == []
 

@@ -47,7 +47,7 @@ def test_a_host_is_adopted_and_given_back_as_it_was(pymachine: Pymachine, host_f
     unlisted = {path for path in during if path not in ADDED and not path.startswith(f"{AGENT}/")}
     assert unlisted == set()
     key = (pymachine.store / "machines" / "web1" / "id_ed25519.pub").read_text().split()[1]
-    lines = host.run("cat /root/.ssh/authorized_keys").stdout.splitlines()
+    lines = host.run("cat ~root/.ssh/authorized_keys").stdout.splitlines()
     assert [line for line in lines if key in line and "pymachine:" in line]
     assert host.run("hostname").stdout.strip() == host.name
 
