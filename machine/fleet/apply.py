@@ -25,7 +25,7 @@ from machine.operations.account import kept_credentials
 from machine.operations.create import create, pre_check
 from machine.operations.credentials import credentials_to_keep
 from machine.operations.lifecycle import provision, start, stop
-from machine.operations.many import for_each
+from machine.operations.many import WORKERS, for_each
 from machine.operations.observe import observe
 from machine.operations.operation import Operation, Settings
 from machine.operations.remove import remove
@@ -124,12 +124,22 @@ class _Applying:
         """Ask every driver whether it can make what is to be made, and read every file that is to be sent."""
         making = [change for change in self.found.plan.pending if Verb.CREATE in change.verbs]
         firsts = {self._kind(change): _First(self.wanted[change.machine]) for change in reversed(making)}
-        for _, outcome in for_each(list(firsts.values()), self._check):
-            if isinstance(outcome, PymachineError):
-                raise outcome
+        here = [first for first in firsts.values() if not self._asks(first)]
+        asked = [first for first in firsts.values() if self._asks(first)]
+        for some, workers in ((here, 1), (asked, WORKERS)):
+            for _, outcome in for_each(some, self._check, workers=workers):
+                if isinstance(outcome, PymachineError):
+                    raise outcome
         for change in self.found.plan.pending:
             for file in self.wanted[change.machine].files if change.machine in self.wanted else ():
                 self.contents.of(file)
+
+    def _asks(self, first: _First) -> bool:
+        """Whether the check asks a provider: where nothing is made, it looks at files of this computer."""
+        try:
+            return self.load(self.found.specs.wanted[first.name].spec.driver).capabilities.creates
+        except PymachineError:
+            return False  # the check itself says it
 
     def _kind(self, change: Change) -> str:
         wanted = self.found.specs.wanted[change.machine].spec

@@ -89,7 +89,8 @@ def new_client_certificate(
     user = f"{getpass.getuser()}@{platform.node()}"
     pair = new_client(authority, store=store.id, machine=machine, user=user)
     trusted = {} if shown is None else {"ca.pem": (shown, PUBLIC)}
-    files.write_all({**trusted, "key.pem": (pair.key, SECRET), "cert.pem": (pair.certificate, PUBLIC)})
+    linked = {"ca.pem": store.certs.path("ca.pem")} if shown == store.certs.read("ca.pem") else {}
+    files.write_all({**trusted, "key.pem": (pair.key, SECRET), "cert.pem": (pair.certificate, PUBLIC)}, linked=linked)
 
 
 def _usable(store: Store, files: Files, machine: str, authority: Authority) -> bool:

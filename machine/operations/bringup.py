@@ -22,12 +22,19 @@ After = Callable[[Operation, Connection], None]
 
 
 def bring_up(
-    op: Operation, driver: Driver, *, patient: bool, take_port: bool = False, after: After | None = None
+    op: Operation,
+    driver: Driver,
+    *,
+    patient: bool,
+    machine: Machine | None = None,
+    take_port: bool = False,
+    after: After | None = None,
 ) -> None:
     """Connect, converge, verify; each step changes only what is not as wanted.
 
     Args:
         patient: the host may still be booting.
+        machine: as the operation knows it; else as it is recorded.
         take_port: an engine that holds our port shall leave it.
         after: called when the endpoint has answered; like every step it is repeated by who goes on.
 
@@ -36,7 +43,7 @@ def bring_up(
     """
     store = op.store
     with op.step("connect", acts=False) as step:
-        machine = store.machines.get(op.machine)
+        machine = machine or store.machines.get(op.machine)
         connection = connect_to_host(op, step, machine, driver.capabilities, patient=patient)
 
     with op.step("converge", acts=False) as step:  # its first word is on disk before it does, with its begin

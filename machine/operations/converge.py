@@ -54,7 +54,8 @@ def converge_host(
 
     def sign(public_key: str) -> session.SignedCertificate:
         certificate = sign_server(authority, public_key.encode(), store=op.store.id, machine=machine.name, names=names)
-        op.files.write("server.pem", certificate, PUBLIC)
+        # For people and other programs; the host has it, and shows it.
+        op.files.write_all({"server.pem": (certificate, PUBLIC)}, derived=["server.pem"])
         return session.SignedCertificate(certificate.decode(), authority.pem.decode())
 
     wanted = wanted_document(op, machine, connection.user)
@@ -82,7 +83,9 @@ def converge_host(
     origin = {"source": host.engine_source, "package": host.engine_package, "version": host.engine_package_version}
     facts = {**host.facts, "engine": origin}
     reached = dataclasses.replace(machine.instance, access=access)
-    op.store.journal.record_converged(op.entry, port=host.port, engine=engine, facts=facts, instance=reached)
+    op.store.journal.record_converged(
+        op.entry, port=host.port, engine=engine, facts=facts, instance=reached, at_once=False
+    )
     step.result.update(
         engine=engine,
         engine_source=host.engine_source,
@@ -96,7 +99,8 @@ def converge_host(
     step.summary = f"{engine} ({host.engine_source})"
     if host.owner is not None:
         step.summary += f", together with store {host.owner}"
-    return op.store.machines.get(machine.name), host.trust.encode() if host.trust is not None else None
+    converged = dataclasses.replace(machine, port=host.port, engine=engine, facts=facts, instance=reached)
+    return converged, host.trust.encode() if host.trust is not None else None
 
 
 def wanted_document(op: Operation, machine: Machine, user: str) -> dict[str, Any]:

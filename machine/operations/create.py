@@ -70,13 +70,16 @@ def create(
             sign_in(driver, Account(request.get("account", {}), secrets))
             step.summary = f"{spec.driver}" + (", going on where it stopped" if entry.resumed else "")
 
-        with op.step("instance") as step:
+        # What a driver only takes over can be said again at any time: that goes with the next write.
+        makes = driver.capabilities.creates
+        with op.step("instance", acts=makes) as step:
             instance = driver.create(request, entry.token, step)
-            store.journal.record_instance(entry, instance)
+            store.journal.record_instance(entry, instance, at_once=makes)
             step.summary = instance.address
 
         if driver.capabilities.host:
-            bring_up(op, driver, patient=driver.capabilities.creates, after=after)
+            made = dataclasses.replace(store.machines.get(spec.name), instance=instance)
+            bring_up(op, driver, patient=makes, machine=made, after=after)
             op.drop_kept()
             op.finish(State.RUNNING)
         else:
@@ -150,9 +153,10 @@ def _reserve(
     passwords: Mapping[str, bytes],
 ) -> dict[str, Any]:
     """Write down the machine's key and what will be asked for; what an earlier attempt wrote down is kept."""
-    recorded = op.store.journal.request(op.entry)
-    files = op.files
-    if not op.entry.resumed:
+    files, recorded = op.files, None
+    if op.entry.resumed:
+        recorded = op.store.journal.request(op.entry)
+    else:
         files.remove_all()  # of a machine of this name whose removal was cut off at its very end
     for name, content in passwords.items():
         files.write(name, content)
@@ -162,7 +166,8 @@ def _reserve(
         return recorded
     if private_key is not None:
         public = f"{public_line(private_key)} {spec.name}\n".encode()
-        files.write_all({MACHINE_KEY: (private_key, SECRET), f"{MACHINE_KEY}.pub": (public, PUBLIC)})
+        half = f"{MACHINE_KEY}.pub"
+        files.write_all({MACHINE_KEY: (private_key, SECRET), half: (public, PUBLIC)}, derived=[half])
     if keep:
         keep_credentials(files, keep)
     op.store.journal.record_request(op.entry, request)

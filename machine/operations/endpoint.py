@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import http.client
 import json
 import logging
 import re
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +33,7 @@ _HINTS = {
 }
 # Nothing that waiting would change: what is between here and the port does not let us through.
 NO_WAY = ("name", "route", "port")
+_NOT_WAITED_FOR = (*NO_WAY, "files")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,71 @@ class Health:
     engine_trouble: str  # why not
 
 
+class _Connection(http.client.HTTPConnection):
+    """To an endpoint, with the certificate of one machine's client; dials again where the other side has closed it."""
+
+    def __init__(self, address: str, port: int, files: Files, deadline: Deadline, local_port: int | None) -> None:
+        super().__init__(address, port)
+        self._files, self._deadline = files, deadline
+        self._dial = (address, port) if local_port is None else ("127.0.0.1", local_port)
+
+    def connect(self) -> None:
+        """
+        Raises:
+            OSError: of which ``ssl.SSLError`` is one.
+            EndpointUnverified: ``layer`` is "files": it has not come to asking.
+        """
+        authority = self._files.read("ca.pem")
+        if authority is None:
+            raise _unusable(self._files.path("ca.pem"), "it is not there")
+        try:
+            trust = _trust_in(authority)
+        except ValueError as error:
+            raise _unusable(self._files.path("ca.pem"), str(error)) from error
+        plain = socket.create_connection(self._dial, timeout=self._deadline.remaining(_CONNECT_SECONDS))
+        self.sock = plain  # closed with the connection, whatever happens next
+        plain.settimeout(self._deadline.remaining(_REQUEST_SECONDS))
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock = wrapped = trust.wrap(plain, self.host, self._files.path("cert.pem"), self._files.path("key.pem"))
+        wrapped.do_handshake()
+
+
+class _Trust:
+    """TLS with those whom one authority vouches for; made once for all machines of a store."""
+
+    def __init__(self, authority: str) -> None:
+        self._context = ssl.create_default_context(cadata=authority)
+        # From Python 3.13 on; an authority that docker-machine made has not all that RFC 5280 wants.
+        self._context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        self._turn = threading.Lock()
+
+    def wrap(self, plain: socket.socket, name: str, certificate: str, key: str) -> ssl.SSLSocket:
+        """One connection before its handshake, with a client's certificate of its own.
+
+        OpenSSL copies the pair into a connection as it makes it (SSL_CTX_use_certificate(3)): the next one's changes
+        nothing of it.
+        """
+        with self._turn:
+            try:
+                self._context.load_cert_chain(certificate, key)
+            except OSError as error:  # of which ssl.SSLError is one
+                raise _unusable(f"{certificate} with {key}", error.strerror or str(error)) from error
+            return self._context.wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False)
+
+
+@functools.lru_cache(maxsize=8)
+def _trust_in(authority: bytes) -> _Trust:
+    """Raises ValueError for what is no certificate."""
+    try:
+        return _Trust(authority.decode("ascii"))
+    except ssl.SSLError as error:
+        raise ValueError(error.reason or str(error)) from error
+
+
+def _unusable(path: str, cause: str) -> EndpointUnverified:
+    return EndpointUnverified(f"{path} cannot be used", layer="files", cause=cause)
+
+
 def ask_health(address: str, port: int, files: Files, deadline: Deadline, *, local_port: int | None = None) -> Health:
     """One mutual-TLS connection: a word from the agent, then one from the engine through it.
 
@@ -50,7 +118,7 @@ def ask_health(address: str, port: int, files: Files, deadline: Deadline, *, loc
         local_port: the end of a tunnel to it on this computer.
 
     Raises:
-        EndpointUnverified: ``layer`` is "name", "route", "port", "tls" or "agent".
+        EndpointUnverified: ``layer`` is "files", "name", "route", "port", "tls" or "agent".
     """
     with _dialled(address, port, files, deadline, local_port, who="agent") as connection:
         agent = _get(connection, "/agent/v1/health")
@@ -67,7 +135,7 @@ def ask_engine(address: str, port: int, files: Files, deadline: Deadline) -> Hea
     """One mutual-TLS connection to an engine that is somebody else's.
 
     Raises:
-        EndpointUnverified: ``layer`` is "name", "route", "port", "tls" or "engine".
+        EndpointUnverified: ``layer`` is "files", "name", "route", "port", "tls" or "engine".
     """
     with _dialled(address, port, files, deadline, None, who="engine") as connection:
         return Health(agent_version=None, engine_version=_engine_version(connection), engine_trouble="")
@@ -76,21 +144,12 @@ def ask_engine(address: str, port: int, files: Files, deadline: Deadline) -> Hea
 @contextlib.contextmanager
 def _dialled(
     address: str, port: int, files: Files, deadline: Deadline, local_port: int | None, *, who: str
-) -> Iterator[http.client.HTTPSConnection]:
+) -> Iterator[_Connection]:
     """A connection for questions; what goes wrong with it or with them is said in our words."""
     where = f"{host_in_url(address)}:{port}"
-    context = ssl.create_default_context(cafile=files.path("ca.pem"))
-    # From Python 3.13 on; an authority that docker-machine made has not all that RFC 5280 wants.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    context.load_cert_chain(files.path("cert.pem"), files.path("key.pem"))
-    # The timeout is for one that dials anew because the other side closed after an answer.
-    connection = http.client.HTTPSConnection(address, port, context=context, timeout=_REQUEST_SECONDS)
-    dial = (address, port) if local_port is None else ("127.0.0.1", local_port)
+    connection = _Connection(address, port, files, deadline, local_port)
     try:
-        plain = socket.create_connection(dial, timeout=deadline.remaining(_CONNECT_SECONDS))
-        plain.settimeout(deadline.remaining(_REQUEST_SECONDS))
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.sock = context.wrap_socket(plain, server_hostname=address)
+        connection.connect()
         yield connection
     except ssl.SSLError as error:
         raise EndpointUnverified(
@@ -104,14 +163,14 @@ def _dialled(
         connection.close()
 
 
-def _engine_version(connection: http.client.HTTPSConnection) -> str:
+def _engine_version(connection: _Connection) -> str:
     """Docker Engine says it with every answer; ``/version`` would cost it two processes."""
     response, _ = _asked(connection, "/_ping")
     match = _DOCKER.fullmatch(response.getheader("Server", "")) if response.status == 200 else None
     return match.group(1) if match else str(_get(connection, "/version")["Version"])
 
 
-def _asked(connection: http.client.HTTPSConnection, path: str) -> tuple[http.client.HTTPResponse, bytes]:
+def _asked(connection: _Connection, path: str) -> tuple[http.client.HTTPResponse, bytes]:
     connection.request("GET", path)
     response = connection.getresponse()
     body = response.read(_LARGEST_ANSWER)
@@ -119,7 +178,7 @@ def _asked(connection: http.client.HTTPSConnection, path: str) -> tuple[http.cli
     return response, body
 
 
-def _get(connection: http.client.HTTPSConnection, path: str) -> dict[str, Any]:
+def _get(connection: _Connection, path: str) -> dict[str, Any]:
     response, body = _asked(connection, path)
     if response.status != 200:
         raise http.client.HTTPException(f"GET {path}: {response.status} {body[:200].decode(errors='replace')}")
@@ -164,7 +223,7 @@ def verify_endpoint(
         )
 
     def retryable(error: Exception) -> bool:
-        return isinstance(error, EndpointUnverified) and error.layer not in NO_WAY
+        return isinstance(error, EndpointUnverified) and error.layer not in _NOT_WAITED_FOR
 
     try:
         within.retry(attempt, retryable=retryable, first=0.02, longest=0.5)

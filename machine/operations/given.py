@@ -21,7 +21,7 @@ def take_endpoint(op: Operation, driver: Driver) -> State:
     Returns:
         Running, where it answers with these certificates; else Unknown.
     """
-    with op.step("endpoint") as step:
+    with op.step("endpoint") as step:  # on disk with its begin: what the step before found
         machine = op.store.machines.get(op.machine)
         instance = typing.cast(Instance, machine.instance)  # the step before made it
         given = typing.cast(EndpointDriver, driver).endpoint(instance)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from machine.deadline import Deadline
 from machine.driver import Capabilities
@@ -63,7 +63,8 @@ def connect_to_host(
         )
     )
     verdict = connection.verdict
-    _write_known_hosts(op, machine, connection, pinned or (verdict.key,))
+    # The keys themselves are recorded, before anything is done over there.
+    _write_known_hosts(op, machine, connection, pinned or (verdict.key,), derived=[KNOWN_HOSTS])
     reached = as_reached(op.store, machine, connection)
     if reached.instance is not machine.instance:
         assert reached.instance is not None  # noqa: S101 - as above
@@ -152,11 +153,15 @@ def pin(op: Operation, machine: Machine, connection: Connection, keys: tuple[str
     return op.store.machines.get(machine.name)
 
 
-def _write_known_hosts(op: Operation, machine: Machine, connection: Connection, keys: tuple[str, ...]) -> None:
+def _write_known_hosts(
+    op: Operation, machine: Machine, connection: Connection, keys: tuple[str, ...], *, derived: Collection[str] = ()
+) -> None:
     assert machine.instance is not None  # noqa: S101 - there is a connection to it
     names = ",".join(dict.fromkeys((machine.name, machine.instance.access.host, connection.host)))
     whose = _comment(machine.instance.id)
-    op.files.write(KNOWN_HOSTS, "".join(f"{names} {key} {whose}\n" for key in keys).encode(), PUBLIC)
+    content = "".join(f"{names} {key} {whose}\n" for key in keys).encode()
+    if op.files.read(KNOWN_HOSTS) != content:
+        op.files.write_all({KNOWN_HOSTS: (content, PUBLIC)}, derived=derived)
 
 
 @contextlib.contextmanager

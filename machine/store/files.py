@@ -1,7 +1,8 @@
 """Files beside the database, because other programs read them: ``DOCKER_CERT_PATH``, ``ssh -i``, known_hosts.
 
 ``machines/NAME/{ca,cert,key,server}.pem  id_ed25519  id_ed25519.pub  known_hosts`` and ``certs/{ca,ca-key}.pem``.
-Directories are 0700, secrets 0600. A file is replaced whole or not at all, also when the power goes.
+Directories are 0700, secrets 0600. A file is replaced whole or not at all, also when the power goes; what can be made
+again from something that is on the disk is not waited for, and the power may take it.
 A process that was killed in the middle leaves a temporary file; the next operation sweeps it away.
 """
 
@@ -10,14 +11,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from machine.errors import StoreError
 from machine.store.database import make_private_directory, sync_directory
 from machine.store.owner import process_exists
 
 SECRET, PUBLIC = 0o600, 0o644
+_AS_IT_IS = getattr(os, "O_BINARY", 0)  # Windows would write line ends of its own
 
 
 class Files:
@@ -42,7 +43,7 @@ class Files:
     def read(self, name: str) -> bytes | None:
         """The whole file, or None where there is none."""
         try:
-            with open(self.path(name), "rb") as file:
+            with open(self.path(name), "rb", buffering=0) as file:
                 return file.read()
         except FileNotFoundError:
             return None
@@ -53,25 +54,40 @@ class Files:
         """Replace a file whole: temporary file, fsync, rename, fsync of the directory."""
         self.write_all({name: (content, mode)})
 
-    def write_all(self, contents: Mapping[str, tuple[bytes, int]]) -> None:
-        """Replace files, each whole, in this order; the directory is synchronised once.
+    def write_all(
+        self,
+        contents: Mapping[str, tuple[bytes, int]],
+        *,
+        linked: Mapping[str, str] | None = None,
+        derived: Collection[str] = (),
+    ) -> None:
+        """Replace files, each whole, in this order; the directory is synchronised once, where one was waited for.
 
         Args:
             contents: by name: what is in it, and its mode.
+            linked: by name: a file of the store's with the same content, which is never written in place. It may
+                stand in its place, and saves writing it again.
+            derived: the names of those that can be made again.
         """
-        self._before_change()
-        make_private_directory(self.directory)
+        if not os.path.isdir(self.directory):  # who has taken the machine over may have removed it
+            self._before_change()
+            make_private_directory(self.directory)
         name = ""
         try:
             with contextlib.ExitStack() as leftovers:
                 new = {}
                 for name, (content, mode) in contents.items():
-                    new[name] = self._beside(name, content, mode, leftovers)
+                    temporary = new[name] = self._beside(name)
+                    leftovers.callback(_unlink, temporary)
+                    if linked is None or name not in linked or not _link(linked[name], temporary):
+                        _write(temporary, content, mode, wait=name not in derived)
                 self._before_change()
                 for name, temporary in new.items():
                     os.replace(temporary, self.path(name))
-                leftovers.pop_all()
-            sync_directory(self.directory)
+                if not linked:  # of two names of one file, replacing leaves both
+                    leftovers.pop_all()
+            if any(name not in derived for name in contents):
+                sync_directory(self.directory)
         except OSError as error:
             self._before_change()  # whoever has lost the right to write need not hear what came of trying
             raise self._not_written(name, error) from error
@@ -113,6 +129,8 @@ class Files:
 
     def remove_all(self) -> None:
         """Remove the directory and all in it; already gone is success."""
+        if not os.path.isdir(self.directory):
+            return
         self._before_change()
         shutil.rmtree(self.directory, ignore_errors=True)
         if os.path.isdir(self.directory):
@@ -125,16 +143,37 @@ class Files:
             hint=f"look at the space left and the permissions: df -h {self.directory}",
         )
 
-    def _beside(self, name: str, content: bytes, mode: int, leftovers: contextlib.ExitStack) -> str:
-        """A file's next content in a temporary file, on the disk; unlinked with ``leftovers``."""
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.{os.getpid()}-", dir=self.directory)  # mode 0600
-        leftovers.callback(_unlink, temporary)
-        with open(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.chmod(temporary, mode)
-            os.fsync(file.fileno())
-        return temporary
+    def _beside(self, name: str) -> str:
+        """A path for a file's next content; `sweep` knows whose it is."""
+        return self.path(f".{name}.{os.getpid()}-{os.urandom(4).hex()}")
+
+
+def _write(path: str, content: bytes, mode: int, *, wait: bool) -> None:
+    """Make a file that is not there yet.
+
+    Args:
+        wait: until it is on the disk.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _AS_IT_IS, mode)
+    try:
+        left = memoryview(content)
+        while left:
+            left = left[os.write(descriptor, left) :]
+        if os.fstat(descriptor).st_mode & 0o777 != mode:  # the umask has taken something away
+            os.chmod(path, mode)
+        if wait:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _link(source: str, path: str) -> bool:
+    """A second name for a file; False: not on this file system, or not for this one."""
+    try:
+        os.link(source, path)
+    except OSError:
+        return False
+    return True
 
 
 def _unlink(path: str) -> None:

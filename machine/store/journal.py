@@ -271,16 +271,31 @@ class Journal:
             self.catch_up(entry)
 
     def record_converged(
-        self, entry: Entry, *, port: int, engine: str, facts: Mapping[str, Any], instance: Instance | None = None
+        self,
+        entry: Entry,
+        *,
+        port: int,
+        engine: str,
+        facts: Mapping[str, Any],
+        instance: Instance | None = None,
+        at_once: bool = True,
     ) -> None:
-        """Record what the host said at the end of a converge, and how it is reached since."""
+        """Record what the host said at the end of a converge, and how it is reached since.
+
+        Args:
+            at_once: False: with the next write; a converge that is repeated finds it out again.
+        """
         if instance is not None:
             self._put_off(entry, *_instance_rows(entry, instance))
-        with self._write(entry) as db:
-            db.execute(
+        self._put_off(
+            entry,
+            (
                 "UPDATE machines SET port = ?, engine = ?, facts = ? WHERE id = ?",
                 (port, engine, json.dumps(dict(facts)), entry.machine),
-            )
+            ),
+        )
+        if at_once:
+            self.catch_up(entry)
 
     def record_endpoint(self, entry: Entry, endpoint: Endpoint) -> None:
         """Record where clients reach the engine, once that is known: with the next write, for the end is near."""

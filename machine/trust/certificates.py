@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import functools
 import ipaddress
+import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ LEAF_DAYS = 397
 _CLOCK_TOLERANCE = datetime.timedelta(days=1)
 # A CA certificate must not be mistaken for another's with the same name: OpenSSL looks issuers up by it.
 _LONGEST_COMMON_NAME = 64
+_NO_CA = x509.BasicConstraints(ca=False, path_length=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,26 +211,28 @@ def _leaf(
     usage: x509.ObjectIdentifier,
     now: datetime.datetime | None,
 ) -> bytes:
-    identifier = _identifier(authority)
     certificate = (
         _builder(_name(common_name), authority.certificate.subject, public_key, LEAF_DAYS, now)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_NO_CA, critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        .add_extension(_extended_key_usage(usage), critical=False)
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
+        .add_extension(_identifier(authority.certificate), critical=False)
         .sign(authority.key, hashes.SHA256())
     )
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def _identifier(authority: Authority) -> x509.SubjectKeyIdentifier:
-    """As the CA itself says: OpenSSL compares the two."""
+@functools.lru_cache(maxsize=8)
+def _identifier(certificate: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    """Of a CA, as it itself says: OpenSSL compares the two."""
     try:
-        return authority.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        own = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     except x509.ExtensionNotFound:
-        return x509.SubjectKeyIdentifier.from_public_key(authority.key.public_key())
+        key = typing.cast(ec.EllipticCurvePublicKey | rsa.RSAPublicKey, certificate.public_key())
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(key)
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
 
 
 def _builder(
@@ -258,6 +262,11 @@ def _name(common_name: str) -> x509.Name:
             x509.NameAttribute(NameOID.COMMON_NAME, common_name[:_LONGEST_COMMON_NAME]),
         ]
     )
+
+
+@functools.cache
+def _extended_key_usage(usage: x509.ObjectIdentifier) -> x509.ExtendedKeyUsage:
+    return x509.ExtendedKeyUsage([usage])
 
 
 @functools.cache

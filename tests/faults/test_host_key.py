@@ -60,7 +60,7 @@ def test_a_host_whose_key_should_be_known_and_is_not_is_not_believed_at_first_si
 
 def test_another_instance_in_place_of_one_that_has_gone_is_known_by_its_own_key(world: World) -> None:
     """The key that the first one made says nothing about it."""
-    ended = world.run(MEMORY, point="journal.record_converged #1: after", action="kill")
+    ended = world.run(MEMORY, point="open(store/machines/web/.key.pem.*) #1", action="kill")
     assert ended[-1].killed, ended
     (first,) = world.cloud.instances()
     assert believed(world)[2] is False

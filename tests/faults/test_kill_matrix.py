@@ -140,7 +140,7 @@ def _steps() -> set[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "step"
         if node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)
-        if "acts" not in {keyword.arg for keyword in node.keywords}
+        if "acts=False" not in {ast.unparse(keyword) for keyword in node.keywords}
     }
 
 
