@@ -63,6 +63,7 @@ lint: install
 
 # Of a normal install, as users have it: no more start-up time than theirs, and no less.
 bench: install
+	@tests/testbed/debian-packages.sh e2fsprogs mount
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean:

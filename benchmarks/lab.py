@@ -11,7 +11,7 @@ import sys
 import sysconfig
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ _OPERATORS = ("DOCKER_", "MACHINE_", "GENERIC_", "XDG_", "PYTHON")
 MACHINE = "bench"
 DOCKERDS_PORT = 3376
 _AGENT = "/var/lib/pymachine-agent"
+_DISK_BYTES = 512 << 20
 
 
 class NotNormal(Exception):
@@ -54,6 +55,25 @@ class Endpoint:
     certificates: Path
 
 
+@contextlib.contextmanager
+def _journalled(directory: Path) -> Iterator[None]:
+    """``directory/disk``: a file system as an operator's home has it, for the store: ext4 with its journal.
+
+    One without (as virtual machines may have it) looks for every new file at all that were deleted in the last five
+    minutes, and between two runs machines by the dozen are: 0.3 ms of a processor for a file, in place of 0.01.
+    """
+    image, disk = directory / "disk.img", directory / "disk"
+    disk.mkdir(mode=0o700)
+    with image.open("wb") as file:
+        file.truncate(_DISK_BYTES)
+    for command in (["mkfs.ext4", "-q", "-F", image], ["mount", "-o", "loop", image, disk]):
+        subprocess.run(command, stdin=subprocess.DEVNULL, check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", disk], stdin=subprocess.DEVNULL, check=True)
+
+
 class Lab:
     """Use it as a context manager: what is in it is made when it is first used, and removed at the end."""
 
@@ -69,9 +89,11 @@ class Lab:
         self._exit.callback(shutil.rmtree, self.directory, ignore_errors=True)
         os.environ[ROOT_VARIABLE] = str(self.directory / "nspawn")  # machines of our own, apart from all others
         (self.directory / "home").mkdir(mode=0o700)
+        self._exit.enter_context(_journalled(self.directory))
         kept = {key: value for key, value in os.environ.items() if not key.startswith(_OPERATORS)}
         kept.pop("SSH_AUTH_SOCK", None)
-        self.environ = {**kept, "HOME": str(self.directory / "home"), "PYMACHINE_HOME": str(self.directory / "store")}
+        store = str(self.directory / "disk" / "store")
+        self.environ = {**kept, "HOME": str(self.directory / "home"), "PYMACHINE_HOME": store}
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -80,7 +102,7 @@ class Lab:
     @property
     def database(self) -> Path:
         """The store's."""
-        return self.directory / "store" / DATABASE
+        return self.directory / "disk" / "store" / DATABASE
 
     def left(self) -> list[str]:
         """What of ours is on this computer; to be called at the end."""
@@ -152,7 +174,7 @@ class Lab:
         return self._endpoint(DOCKERDS_PORT)
 
     def _endpoint(self, port: int) -> Endpoint:
-        certificates = self.directory / "store" / "machines" / MACHINE
+        certificates = self.directory / "disk" / "store" / "machines" / MACHINE
         environ = {
             **self.environ,
             "DOCKER_HOST": f"tcp://{self.host.address}:{port}",

@@ -113,6 +113,7 @@ class GenericDriver(Given):
 
     def create(self, request: Mapping[str, Any], token: str, record: Recorder) -> Instance:
         """The host as it was given."""
+        record.resource("host", request["host"])
         return Instance(
             driver=self.name,
             id=request["host"],

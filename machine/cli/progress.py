@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from machine.model import Event
+from machine.program import is_drop_in
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -79,17 +80,18 @@ def paused() -> Iterator[None]:
 
 def named(event: Event) -> Event:
     """What an event tells people to type, under the name that they know."""
+    if not is_drop_in():
+        return event
     from machine.compat.words import renamed
-    from machine.program import is_drop_in
 
-    return dataclasses.replace(event, text=renamed(event.text)) if is_drop_in() else event
+    return dataclasses.replace(event, text=renamed(event.text))
 
 
 def plain(event: Event) -> None:
     """An event as a line, where nothing can move."""
-    event = named(event)
     if event.status == "begun":
         return
+    event = named(event)
     if event.status == "done":
         detail = f": {event.text}" if event.text else ""
         line = f"{title(event)}: done in {event.elapsed:.1f} s{detail}"

@@ -7,15 +7,14 @@ certificate that every machine of the store accepts, as docker-machine's has.
 
 from __future__ import annotations
 
-import getpass
 import json
-import platform
 
 from machine.compat.document import host_document, paths_of
 from machine.compat.foreign import CONFIG
 from machine.model import Machine
 from machine.operations.authority import store_authority
 from machine.operations.hostconnection import MACHINE_KEY
+from machine.operations.operatorname import operator_name
 from machine.store.files import PUBLIC, SECRET
 from machine.store.store import Store
 from machine.trust.certificates import Authority, KeyPair, is_for, needs_renewal, new_client
@@ -60,7 +59,7 @@ def _write_client_certificate(store: Store) -> None:
             content = store.certs.read(name)
             if content is not None and not store.certs.exists(name + _KEPT):  # docker-machine's own: for a way back
                 store.certs.write(name + _KEPT, content, SECRET)
-        user = f"{getpass.getuser()}@{platform.node()}"
+        user = operator_name()
         pair = new_client(authority, store=store.id, machine=_ALL, user=user)
         store.certs.write("key.pem", pair.key, SECRET)
         store.certs.write("cert.pem", pair.certificate, PUBLIC)

@@ -216,7 +216,7 @@ class _Applying:
             )
 
     def _create(self, change: Change) -> None:
-        one = self.found.specs.wanted[change.machine]
+        one, wanted = self.found.specs.wanted[change.machine], self.wanted[change.machine]
         driver = self.load(one.spec.driver)
         begun = self.store.machines.find(change.machine) if change.action is Action.FINISH else None
         if begun is not None:
@@ -231,7 +231,7 @@ class _Applying:
             one.options,
             self.settings,
             keep=keep.values,
-            after=self._after(change),
+            after=self._after(change) if wanted.files or wanted.commands or begun is not None else None,
         )
 
     def _spec(self, name: str, machine: Machine) -> Spec:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
-import platform
-
 from machine.errors import StoreError, UsageError
+from machine.operations.operatorname import operator_name
 from machine.store.files import PUBLIC, SECRET, Files
 from machine.store.store import Store
 from machine.trust.certificates import (
@@ -86,8 +84,7 @@ def new_client_certificate(
     Args:
         shown: the CA to know the endpoint by; else that stays as it is.
     """
-    user = f"{getpass.getuser()}@{platform.node()}"
-    pair = new_client(authority, store=store.id, machine=machine, user=user)
+    pair = new_client(authority, store=store.id, machine=machine, user=operator_name())
     trusted = {} if shown is None else {"ca.pem": (shown, PUBLIC)}
     linked = {"ca.pem": store.certs.path("ca.pem")} if shown == store.certs.read("ca.pem") else {}
     files.write_all({**trusted, "key.pem": (pair.key, SECRET), "cert.pem": (pair.certificate, PUBLIC)}, linked=linked)

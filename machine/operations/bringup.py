@@ -51,11 +51,12 @@ def bring_up(
         ours = driver.capabilities.creates and not machine.taken_over
         if op.kind in ("create", "provision", "regenerate-certs") and (warning := expiry.of_store(store.certs)):
             step.warn(warning)
-        machine, trust = converge_host(op, step, machine, connection, ours=ours, take_port=take_port)
+        authority = store_authority(store)
+        machine, trust = converge_host(op, step, machine, connection, authority, ours=ours, take_port=take_port)
 
     with op.step("endpoint", acts=False) as step:
         with _old_ones_until_verified(op.files, machine):
-            ensure_client_certificate(store, op.files, machine.name, store_authority(store), trust)
+            ensure_client_certificate(store, op.files, machine.name, authority, trust)
             endpoint = find_route(op, machine, connection)
         store.journal.record_endpoint(op.entry, endpoint)
         step.result["route"] = endpoint.route

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import getpass
 import os
-import platform
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,16 +12,16 @@ from machine.bootstrap import session
 from machine.bootstrap.stub import command as bootstrap_command
 from machine.errors import DriverError
 from machine.model import Machine
-from machine.operations.authority import store_authority
 from machine.operations.consent import consent_of
 from machine.operations.enginesecrets import put_back
 from machine.operations.enginesettings import wanted_engine
 from machine.operations.hostconnection import MACHINE_KEY
 from machine.operations.hostkey import HostKeyReplacement
 from machine.operations.operation import Operation, Step
+from machine.operations.operatorname import operator_name
 from machine.ssh.connection import Connection
 from machine.store.files import PUBLIC
-from machine.trust.certificates import sign_server
+from machine.trust.certificates import Authority, sign_server
 from machine.trust.sshkeys import public_line
 
 DEFAULT_PORT = 2376
@@ -33,11 +31,19 @@ _LOOPBACK = re.compile(r"//([^@/]*@)?(localhost|127\.[0-9.]+|\[::1\])([:/]|$)", 
 
 
 def converge_host(
-    op: Operation, step: Step, machine: Machine, connection: Connection, *, ours: bool, take_port: bool
+    op: Operation,
+    step: Step,
+    machine: Machine,
+    connection: Connection,
+    authority: Authority,
+    *,
+    ours: bool,
+    take_port: bool,
 ) -> tuple[Machine, bytes | None]:
     """Send the agent if it is missing, make the host as wanted, sign its key, record what it said.
 
     Args:
+        authority: the store's.
         ours: the host was made by its driver, and for this: nobody need be asked to change it.
         take_port: an engine that holds our port shall leave it.
 
@@ -49,7 +55,6 @@ def converge_host(
         BootstrapFailed, HostUnreachable, DeadlineExceeded.
     """
     assert machine.instance is not None  # noqa: S101 - the step before made it
-    authority = store_authority(op.store)
     names = certificate_names(machine)
 
     def sign(public_key: str) -> session.SignedCertificate:
@@ -109,7 +114,7 @@ def wanted_document(op: Operation, machine: Machine, user: str) -> dict[str, Any
     document: dict[str, Any] = {
         "store": op.store.id,
         "machine": machine.name,
-        "operator": f"{getpass.getuser()}@{platform.node()}",
+        "operator": operator_name(),
         "endpoint": {"port": machine.instance.data.get("engine_port", DEFAULT_PORT)},
         "engine": _wanted_engine(op, machine),
         "environment": proxy_environment(os.environ),

@@ -145,7 +145,8 @@ def log_file(logs: Files, name: str, operation: object) -> Iterator[str]:
         path = logs.path(name)
     except (OSError, PymachineError):
         handler, path = logging.NullHandler(), ""
-    _LOGGER.setLevel(logging.DEBUG)
+    if _LOGGER.level != logging.DEBUG:  # setting it has all loggers think anew
+        _LOGGER.setLevel(logging.DEBUG)
     _sorter.add(operation, handler)
     try:
         yield path

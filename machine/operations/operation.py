@@ -55,6 +55,7 @@ class Step:
 
     operation: Operation
     name: str
+    acts: bool = True  # what it records is on disk before it goes on
     begun: float = field(default_factory=time.monotonic)
     result: dict[str, Any] = field(default_factory=dict)
     summary: str = ""  # one line for people, shown when it is done
@@ -71,7 +72,8 @@ class Step:
     # What a driver sees of a step: `machine.driver.Recorder`.
     def resource(self, kind: str, id: str, **data: Any) -> None:
         """Remember a resource of the provider before or as it appears."""
-        self.operation.store.journal.record_resource(self.operation.entry, id, {"kind": kind, **data})
+        journal, entry = self.operation.store.journal, self.operation.entry
+        journal.record_resource(entry, id, {"kind": kind, **data}, at_once=self.acts)
 
     def check(self, waiting_for: str = "") -> None:
         """Raise when it is time to stop, or when another process has taken the operation over."""
@@ -79,7 +81,9 @@ class Step:
 
     def recall(self) -> dict[str, Any]:
         """What was last recorded of the machine's resources, in whichever attempt."""
-        recorded = self.operation.store.journal.recorded_data(self.operation.entry)
+        journal = self.operation.store.journal
+        journal.catch_up(self.operation.entry)
+        recorded = journal.recorded_data(self.operation.entry)
         return {key: value for key, value in recorded.items() if key != "kind"}  # as `resource` was given it
 
     def keep(self, name: str, make: Callable[[], bytes]) -> bytes:
@@ -119,11 +123,11 @@ class Operation:
         """Run the body as a step: journalled as begun, then as done or failed.
 
         Args:
-            acts: it changes something at a provider or on a host: its begin is on disk before it does. Else it goes
-                with the next write.
+            acts: it changes something at a provider or on a host: its begin, and each resource that it records, is on
+                disk before it does. Else they go with the next write.
         """
         self.deadline.check(f"the step {name}")
-        step = self._current = Step(self, name)
+        step = self._current = Step(self, name, acts)
         self.store.journal.step(self.entry, name, "begun", self._event(step, "begun", ""), at_once=acts)
         self._emit(self._event(step, "begun", ""))
         if self.entry.taken_from and not self._taking_told:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +20,7 @@ from machine.ssh.hostkeys import HostKeyPolicy, Verdict, judge, preferred_types
 from machine.ssh.proxycommand import ProxyCommand
 from machine.ssh.socket import PromptSocket
 from machine.ssh.socket import connect as connect_tcp
+from machine.ssh.watchdog import closing_after
 
 _log = logging.getLogger(__name__)
 _KEEPALIVE_SECONDS = 15
@@ -74,7 +74,8 @@ class Connection:
         _log.debug("on %s: %s", self.host, command)
         try:
             channel = self._transport.open_session(timeout=deadline.remaining(_HANDSHAKE_SECONDS))
-            with _closed_after(channel, deadline.remaining(_HANDSHAKE_SECONDS)):
+            # Paramiko waits for ever for the answer to some requests; closing the channel ends that wait.
+            with closing_after(channel, deadline.remaining(_HANDSHAKE_SECONDS)):
                 channel.exec_command(command)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise HostUnreachable("the SSH connection was lost", layer="connection", cause=str(error)) from error
@@ -139,7 +140,9 @@ def connect(
     Raises:
         HostUnreachable, HostKeyRejected, LoginRefused: each says how far it came.
     """
-    logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # it logs tracebacks of errors that are raised as well
+    paramikos = logging.getLogger("paramiko")
+    if paramikos.level != logging.CRITICAL:  # setting it has all loggers think anew
+        paramikos.setLevel(logging.CRITICAL)  # it logs tracebacks of errors that are raised as well
     reach = open_stream or (lambda within: connect_tcp(host, port, within))
 
     def attempt(types: Sequence[str]) -> Connection:
@@ -228,18 +231,6 @@ def _end(transport: paramiko.Transport) -> None:
     except (OSError, AttributeError):
         pass  # closed already, or a proxy command, which has no such call
     transport.close()
-
-
-@contextlib.contextmanager
-def _closed_after(channel: paramiko.Channel, seconds: float) -> Iterator[None]:
-    """Paramiko waits for ever for the answer to some requests; closing the channel ends that wait."""
-    watchdog = threading.Timer(seconds, channel.close)
-    watchdog.daemon = True
-    watchdog.start()
-    try:
-        yield
-    finally:
-        watchdog.cancel()
 
 
 def _log_in(transport: paramiko.Transport, host: str, user: str, credentials: Credentials, deadline: Deadline) -> None:

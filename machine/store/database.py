@@ -292,7 +292,8 @@ def _make_missing(path: str) -> None:
         if not os.path.isdir(path):
             raise
     else:
-        os.chmod(path, 0o700)  # the umask may have taken something away
+        if os.stat(path).st_mode & 0o777 != 0o700:
+            os.chmod(path, 0o700)  # the umask has taken something away
         with contextlib.suppress(OSError):  # one that may not be read
             sync_directory(os.path.dirname(path))  # or a power cut takes it away, with the keys in it
 

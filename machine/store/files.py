@@ -72,25 +72,25 @@ class Files:
         if not os.path.isdir(self.directory):  # who has taken the machine over may have removed it
             self._before_change()
             make_private_directory(self.directory)
-        name = ""
+        name, left = "", []
         try:
-            with contextlib.ExitStack() as leftovers:
-                new = {}
-                for name, (content, mode) in contents.items():
-                    temporary = new[name] = self._beside(name)
-                    leftovers.callback(_unlink, temporary)
-                    if linked is None or name not in linked or not _link(linked[name], temporary):
-                        _write(temporary, content, mode, wait=name not in derived)
-                self._before_change()
-                for name, temporary in new.items():
-                    os.replace(temporary, self.path(name))
+            for name, (content, mode) in contents.items():
+                left.append(temporary := self._beside(name))
+                if linked is None or name not in linked or not _link(linked[name], temporary):
+                    _write(temporary, content, mode, wait=name not in derived)
+            self._before_change()
+            for name, temporary in zip(contents, tuple(left), strict=True):
+                os.replace(temporary, self.path(name))
                 if not linked:  # of two names of one file, replacing leaves both
-                    leftovers.pop_all()
+                    left.remove(temporary)
             if any(name not in derived for name in contents):
                 sync_directory(self.directory)
         except OSError as error:
             self._before_change()  # whoever has lost the right to write need not hear what came of trying
             raise self._not_written(name, error) from error
+        finally:
+            for temporary in left:
+                _unlink(temporary)
 
     def remove(self, name: str) -> None:
         """Remove one file; already gone is success."""

@@ -242,13 +242,21 @@ class Journal:
             ("UPDATE machines SET account = ? WHERE id = ?", (account, entry.machine)),
         )
 
-    def record_resource(self, entry: Entry, id: str, data: Mapping[str, Any]) -> None:
-        """An id that appeared inside the driver's create."""
-        with self._write(entry) as db:
-            db.execute(
+    def record_resource(self, entry: Entry, id: str, data: Mapping[str, Any], *, at_once: bool = True) -> None:
+        """An id that appeared inside the driver's create.
+
+        Args:
+            at_once: False: with the next write, for nothing was made.
+        """
+        self._put_off(
+            entry,
+            (
                 "UPDATE instances SET provider_id = ?, data = ? WHERE machine_id = ?",
                 (id, json.dumps(dict(data)), entry.machine),
-            )
+            ),
+        )
+        if at_once:
+            self.catch_up(entry)
 
     def record_spec(self, entry: Entry, spec: Spec) -> None:
         """Record what is wanted of the machine from now on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ class Owner:
     @classmethod
     def current(cls) -> Owner:
         """This process."""
-        return cls(platform.node(), os.getpid(), _started(os.getpid()) or "")
+        return _of_process(os.getpid())
 
     def is_dead(self) -> bool:
         """Whether it is known to be gone; False also where that cannot be known (another host)."""
@@ -32,6 +33,11 @@ class Owner:
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
+
+
+@functools.lru_cache(maxsize=1)  # asked for each operation; a child that was forked asks anew
+def _of_process(pid: int) -> Owner:
+    return Owner(platform.node(), pid, _started(pid) or "")
 
 
 def process_exists(pid: int) -> bool:
