@@ -100,6 +100,8 @@ class _Trust:
 @functools.lru_cache(maxsize=8)
 def _trust_in(authority: bytes) -> _Trust:
     """Raises ValueError for what is no certificate."""
+    if not authority:
+        raise ValueError("it is empty")  # for Python that would be whomever this computer trusts
     try:
         return _Trust(authority.decode("ascii"))
     except ssl.SSLError as error:
