@@ -86,8 +86,7 @@ def new_client_certificate(
     """
     pair = new_client(authority, store=store.id, machine=machine, user=operator_name())
     trusted = {} if shown is None else {"ca.pem": (shown, PUBLIC)}
-    linked = {"ca.pem": store.certs.path("ca.pem")} if shown == store.certs.read("ca.pem") else {}
-    files.write_all({**trusted, "key.pem": (pair.key, SECRET), "cert.pem": (pair.certificate, PUBLIC)}, linked=linked)
+    files.write_all({**trusted, "key.pem": (pair.key, SECRET), "cert.pem": (pair.certificate, PUBLIC)})
 
 
 def _usable(store: Store, files: Files, machine: str, authority: Authority) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 
 from machine.deadline import Deadline
 from machine.driver import Capabilities
@@ -63,8 +63,7 @@ def connect_to_host(
         )
     )
     verdict = connection.verdict
-    # The keys themselves are recorded, before anything is done over there.
-    _write_known_hosts(op, machine, connection, pinned or (verdict.key,), derived=[KNOWN_HOSTS])
+    _write_known_hosts(op, machine, connection, pinned or (verdict.key,))
     reached = as_reached(op.store, machine, connection)
     if reached.instance is not machine.instance:
         assert reached.instance is not None  # noqa: S101 - as above
@@ -153,15 +152,13 @@ def pin(op: Operation, machine: Machine, connection: Connection, keys: tuple[str
     return op.store.machines.get(machine.name)
 
 
-def _write_known_hosts(
-    op: Operation, machine: Machine, connection: Connection, keys: tuple[str, ...], *, derived: Collection[str] = ()
-) -> None:
+def _write_known_hosts(op: Operation, machine: Machine, connection: Connection, keys: tuple[str, ...]) -> None:
     assert machine.instance is not None  # noqa: S101 - there is a connection to it
     names = ",".join(dict.fromkeys((machine.name, machine.instance.access.host, connection.host)))
     whose = _comment(machine.instance.id)
     content = "".join(f"{names} {key} {whose}\n" for key in keys).encode()
     if op.files.read(KNOWN_HOSTS) != content:
-        op.files.write_all({KNOWN_HOSTS: (content, PUBLIC)}, derived=derived)
+        op.files.write(KNOWN_HOSTS, content, PUBLIC)
 
 
 @contextlib.contextmanager

@@ -43,7 +43,8 @@ def ssh_host(machine: Machine, files: str) -> SshHost:
         raise NotRunning(f'Host "{machine.name}" is not running', machine=machine.name)
     access, known_hosts = machine.instance.access, os.path.join(files, KNOWN_HOSTS)
     # A machine taken over from docker-machine, which never looked at host keys: the first one is recorded there.
-    first_use = machine.spec.host_key_policy == "first-use" and not os.path.exists(known_hosts)
+    pinned = access.host_keys or os.path.exists(known_hosts)  # one that was lost does not make the next key the first
+    first_use = machine.spec.host_key_policy == "first-use" and not pinned
     key = os.path.join(files, MACHINE_KEY) if access.machine_key_installed else access.identity_file
     return SshHost(
         machine=machine.name,

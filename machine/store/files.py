@@ -54,19 +54,11 @@ class Files:
         """Replace a file whole: temporary file, fsync, rename, fsync of the directory."""
         self.write_all({name: (content, mode)})
 
-    def write_all(
-        self,
-        contents: Mapping[str, tuple[bytes, int]],
-        *,
-        linked: Mapping[str, str] | None = None,
-        derived: Collection[str] = (),
-    ) -> None:
+    def write_all(self, contents: Mapping[str, tuple[bytes, int]], *, derived: Collection[str] = ()) -> None:
         """Replace files, each whole, in this order; the directory is synchronised once, where one was waited for.
 
         Args:
             contents: by name: what is in it, and its mode.
-            linked: by name: a file of the store's with the same content, which is never written in place. It may
-                stand in its place, and saves writing it again.
             derived: the names of those that can be made again.
         """
         if not os.path.isdir(self.directory):  # who has taken the machine over may have removed it
@@ -76,13 +68,11 @@ class Files:
         try:
             for name, (content, mode) in contents.items():
                 left.append(temporary := self._beside(name))
-                if linked is None or name not in linked or not _link(linked[name], temporary):
-                    _write(temporary, content, mode, wait=name not in derived)
+                _write(temporary, content, mode, wait=name not in derived)
             self._before_change()
-            for name, temporary in zip(contents, tuple(left), strict=True):
-                os.replace(temporary, self.path(name))
-                if not linked:  # of two names of one file, replacing leaves both
-                    left.remove(temporary)
+            for name in contents:
+                os.replace(left[0], self.path(name))
+                del left[0]
             if any(name not in derived for name in contents):
                 sync_directory(self.directory)
         except OSError as error:
@@ -165,15 +155,6 @@ def _write(path: str, content: bytes, mode: int, *, wait: bool) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _link(source: str, path: str) -> bool:
-    """A second name for a file; False: not on this file system, or not for this one."""
-    try:
-        os.link(source, path)
-    except OSError:
-        return False
-    return True
 
 
 def _unlink(path: str) -> None:

@@ -81,32 +81,6 @@ def test_removing_twice_is_success(files: Files) -> None:
     assert not os.path.exists(files.directory)
 
 
-def test_a_file_may_be_another_name_of_one_of_the_stores_and_replacing_it_leaves_that_alone(
-    files: Files, tmp_path: Path
-) -> None:
-    authority = tmp_path / "ca.pem"
-    authority.write_bytes(b"ours")
-    for _ in range(2):  # replacing a file by another name of itself does nothing, and leaves both
-        files.write_all({"ca.pem": (b"ours", PUBLIC)}, linked={"ca.pem": str(authority)})
-        assert os.path.samefile(files.path("ca.pem"), authority)
-        assert os.listdir(files.directory) == ["ca.pem"]
-    files.write("ca.pem", b"another's", PUBLIC)
-    assert (authority.read_bytes(), files.read("ca.pem")) == (b"ours", b"another's")
-
-
-def test_where_a_file_cannot_have_two_names_it_is_written(
-    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(*_arguments: object) -> None:
-        raise PermissionError(1, "Operation not permitted")  # as exFAT says it
-
-    monkeypatch.setattr(os, "link", refused)
-    (tmp_path / "ca.pem").write_bytes(b"ours")
-    files.write_all({"ca.pem": (b"ours", PUBLIC)}, linked={"ca.pem": str(tmp_path / "ca.pem")})
-    assert files.read("ca.pem") == b"ours"
-    assert not os.path.samefile(files.path("ca.pem"), tmp_path / "ca.pem")
-
-
 def test_the_disk_is_waited_for_where_something_cannot_be_made_again(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
