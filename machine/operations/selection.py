@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,13 +65,32 @@ def select(store: Store, selector: Selector) -> list[Machine]:
     if selector.by_name:
         found = [store.machines.get(name) for name in selector.names]
         return list({machine.id: machine for machine in found}.values())
-    machines = [machine for machine in store.machines.all() if _matches(machine, selector)]
+    everyone = store.machines.all()
+    machines = [machine for machine in everyone if _matches(machine, selector)]
     for name in selector.names:
         if not _is_pattern(name):
             store.machines.get(name)  # raises, and names what is near
     if not machines:
-        raise MachineNotFound(f"no machine is meant by {selector}", hint="see them all: pymachine ls -o wide")
+        hint = _near(everyone, selector) or "see them all: pymachine ls -o wide"
+        raise MachineNotFound(f"no machine is meant by {selector}", hint=hint)
     return machines
+
+
+def _near(machines: Sequence[Machine], selector: Selector) -> str | None:
+    """What was meant, where no machine has such a fleet, group or label, and some have one with nearly that name."""
+    specs = [machine.spec for machine in machines]
+    known = {
+        "fleet": {spec.fleet for spec in specs if spec.fleet},
+        "group": {spec.group for spec in specs if spec.group},
+        "label": {label for spec in specs for label in spec.labels},
+    }
+    said = [("fleet", selector.fleet), ("group", selector.group), *(("label", label) for label in selector.labels)]
+    for what, name in said:
+        if name and name not in known[what]:
+            close = difflib.get_close_matches(name, known[what], n=2)
+            if close:
+                return f"did you mean --{what} {' or '.join(close)}?"
+    return None
 
 
 def _matches(machine: Machine, selector: Selector) -> bool:

@@ -49,6 +49,22 @@ def test_nothing_that_is_meant_is_an_error_and_says_what_was_said(shop: Store) -
         names(shop, "mail-*")
 
 
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ({"fleet": "shopp"}, "did you mean --fleet shop?"),
+        ({"fleet": "shop", "group": "wep"}, "did you mean --group web?"),
+        ({"labels": {"rol": "web"}}, "did you mean --label role?"),
+        ({"group": "mail"}, "see them all: pymachine ls -o wide"),
+        ({"group": "web", "labels": {"role": "db"}}, "see them all: pymachine ls -o wide"),  # both are there
+    ],
+)
+def test_what_is_nearly_a_name_is_named(shop: Store, said: dict[str, object], hint: str) -> None:
+    with pytest.raises(MachineNotFound) as raised:
+        names(shop, **said)
+    assert raised.value.hint == hint
+
+
 def test_an_unknown_name_among_patterns_is_an_error(shop: Store) -> None:
     with pytest.raises(MachineNotFound, match='no machine "web-3"'):
         names(shop, "web-3", "db-*")
