@@ -12,6 +12,7 @@ import re
 import socket
 import ssl
 import threading
+import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 from machine.deadline import Deadline
 from machine.errors import EndpointUnverified
 from machine.store.files import Files
-from machine.trust.names import host_in_url
+from machine.trust.names import host_in_url, resolvable
 
 _log = logging.getLogger(__name__)
 _CONNECT_SECONDS = 5.0
@@ -51,7 +52,8 @@ class _Connection(http.client.HTTPConnection):
     def __init__(self, address: str, port: int, files: Files, deadline: Deadline, local_port: int | None) -> None:
         super().__init__(address, port)
         self._files, self._deadline = files, deadline
-        self._dial = (address, port) if local_port is None else ("127.0.0.1", local_port)
+        dial = (address, port) if local_port is None else ("127.0.0.1", local_port)
+        self._dial = typing.cast(str, resolvable(dial[0])), dial[1]  # `create_connection` hands on bytes as well
 
     def connect(self) -> None:
         """
@@ -94,7 +96,7 @@ class _Trust:
                 self._context.load_cert_chain(certificate, key)
             except OSError as error:  # of which ssl.SSLError is one
                 raise _unusable(f"{certificate} with {key}", error.strerror or str(error)) from error
-            return self._context.wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False)
+            return self._context.wrap_socket(plain, server_hostname=resolvable(name), do_handshake_on_connect=False)
 
 
 @functools.lru_cache(maxsize=8)
@@ -194,7 +196,7 @@ def _explained(error: Exception, who: str) -> tuple[str, str]:
     """How far the request came, and that in words."""
     if isinstance(error, ConnectionRefusedError):
         return "port", "refuses connections"
-    if isinstance(error, socket.gaierror):
+    if isinstance(error, (socket.gaierror, UnicodeError)):
         return "name", "does not resolve"
     if isinstance(error, TimeoutError) or (isinstance(error, OSError) and error.errno in _NO_ROUTE):
         return "route", "does not answer"

@@ -11,6 +11,7 @@ import socket
 
 from machine.deadline import Deadline
 from machine.errors import HostUnreachable
+from machine.trust.names import resolvable
 
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 
@@ -36,12 +37,12 @@ def connect(host: str, port: int, deadline: Deadline, at_most: float = 15.0) -> 
         HostUnreachable: ``layer`` is "name" (does not resolve), "route" (no answer) or "port" (refused).
     """
     try:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
+        addresses = socket.getaddrinfo(resolvable(host), port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
         raise HostUnreachable(
             f"the name {host} does not resolve",
             layer="name",
-            cause=error.strerror,
+            cause=getattr(error, "strerror", None) or str(error),
             hint="check the spelling, or give an IP address",
         ) from error
     failure: OSError | None = None

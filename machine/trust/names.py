@@ -1,4 +1,4 @@
-"""The names that certificates carry."""
+"""The names that certificates carry, and by which hosts are found."""
 
 from __future__ import annotations
 
@@ -45,6 +45,15 @@ def check_san(name: str) -> str:
         f"--tls-san: {name!r} is neither a host name nor an IP address",
         hint="give it like --tls-san web1.example.org or --tls-san 203.0.113.7",
     )
+
+
+def resolvable(host: str) -> str | bytes:
+    """A host as the resolver and TLS take it: ASCII as it is.
+
+    Python would encode it as an international name, for which it loads 8 ms of tables, and refuses some outright; any
+    other than ASCII it must.
+    """
+    return host.encode("ascii") if host.isascii() else host
 
 
 def host_in_url(address: str) -> str:

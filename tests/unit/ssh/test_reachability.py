@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -69,10 +70,12 @@ def deaf() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def test_a_name_that_does_not_resolve_is_the_name_layer(log_in: Connect) -> None:
-    with pytest.raises(HostUnreachable, match=r"no-such-host\.invalid does not resolve") as raised:
-        log_in(host="no-such-host.invalid")
+@pytest.mark.parametrize("name", ["no-such-host.invalid", "no..such", f"{'a' * 70}.invalid", "kein..büro"])
+def test_a_name_that_does_not_resolve_or_can_be_none_is_the_name_layer(log_in: Connect, name: str) -> None:
+    with pytest.raises(HostUnreachable, match=f"{re.escape(name)} does not resolve") as raised:
+        log_in(host=name)
     assert raised.value.layer == "name"
+    assert raised.value.cause
 
 
 def test_a_port_nobody_listens_on_is_the_port_layer(log_in: Connect) -> None:
