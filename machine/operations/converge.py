@@ -59,8 +59,7 @@ def converge_host(
 
     def sign(public_key: str) -> session.SignedCertificate:
         certificate = sign_server(authority, public_key.encode(), store=op.store.id, machine=machine.name, names=names)
-        # For people and other programs; the host has it, and shows it.
-        op.files.write_all({"server.pem": (certificate, PUBLIC)}, derived=["server.pem"])
+        op.files.write("server.pem", certificate, PUBLIC)
         return session.SignedCertificate(certificate.decode(), authority.pem.decode())
 
     wanted = wanted_document(op, machine, connection.user)

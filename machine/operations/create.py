@@ -166,8 +166,7 @@ def _reserve(
         return recorded
     if private_key is not None:
         public = f"{public_line(private_key)} {spec.name}\n".encode()
-        half = f"{MACHINE_KEY}.pub"
-        files.write_all({MACHINE_KEY: (private_key, SECRET), half: (public, PUBLIC)}, derived=[half])
+        files.write_all({MACHINE_KEY: (private_key, SECRET), f"{MACHINE_KEY}.pub": (public, PUBLIC)})
     if keep:
         keep_credentials(files, keep)
     op.store.journal.record_request(op.entry, request)

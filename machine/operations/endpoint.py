@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import errno
 import functools
@@ -34,7 +35,9 @@ _HINTS = {
 }
 # Nothing that waiting would change: what is between here and the port does not let us through.
 NO_WAY = ("name", "route", "port")
-_NOT_WAITED_FOR = (*NO_WAY, "files")
+# Nor is a file mended that it cannot be asked with.
+NOT_WAITED_FOR = (*NO_WAY, "files")
+_P256 = bytes.fromhex("301306072a8648ce3d020106082a8648ce3d030107")  # id-ecPublicKey, prime256v1: RFC 5480
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +64,7 @@ class _Connection(http.client.HTTPConnection):
             OSError: of which ``ssl.SSLError`` is one.
             EndpointUnverified: ``layer`` is "files": it has not come to asking.
         """
-        authority = self._files.read("ca.pem")
-        if authority is None:
-            raise _unusable(self._files.path("ca.pem"), "it is not there")
-        try:
-            trust = _trust_in(authority)
-        except ValueError as error:
-            raise _unusable(self._files.path("ca.pem"), str(error)) from error
+        trust = _trust(self._files)
         plain = socket.create_connection(self._dial, timeout=self._deadline.remaining(_CONNECT_SECONDS))
         self.sock = plain  # closed with the connection, whatever happens next
         plain.settimeout(self._deadline.remaining(_REQUEST_SECONDS))
@@ -77,10 +74,10 @@ class _Connection(http.client.HTTPConnection):
 
 
 class _Trust:
-    """TLS with those whom one authority vouches for; made once for all machines of a store."""
+    """TLS with those whom one authority vouches for."""
 
-    def __init__(self, authority: str) -> None:
-        self._context = ssl.create_default_context(cadata=authority)
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
         # From Python 3.13 on; an authority that docker-machine made has not all that RFC 5280 wants.
         self._context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         self._turn = threading.Lock()
@@ -88,8 +85,8 @@ class _Trust:
     def wrap(self, plain: socket.socket, name: str, certificate: str, key: str) -> ssl.SSLSocket:
         """One connection before its handshake, with a client's certificate of its own.
 
-        OpenSSL copies the pair into a connection as it makes it (SSL_CTX_use_certificate(3)): the next one's changes
-        nothing of it.
+        OpenSSL copies what it was given into a connection as it makes it (SSL_CTX_use_certificate(3)): what it is given
+        for the next one changes nothing of it.
         """
         with self._turn:
             try:
@@ -99,15 +96,40 @@ class _Trust:
             return self._context.wrap_socket(plain, server_hostname=resolvable(name), do_handshake_on_connect=False)
 
 
-@functools.lru_cache(maxsize=8)
-def _trust_in(authority: bytes) -> _Trust:
-    """Raises ValueError for what is no certificate."""
-    if not authority:
-        raise ValueError("it is empty")  # for Python that would be whomever this computer trusts
+def _trust(files: Files) -> _Trust:
+    """For one machine; shared with the others of its authority, where that can be."""
+    authority, certificate = files.read("ca.pem"), files.read("cert.pem")
+    if authority is None:
+        raise _unusable(files.path("ca.pem"), "it is not there")
+    # A context has a place for each kind of key, and chooses among them itself: only what is of one kind takes turns.
+    if certificate is not None and _is_p256(certificate):
+        with contextlib.suppress(ValueError):
+            return _shared_trust(authority)
     try:
-        return _Trust(authority.decode("ascii"))
+        return _Trust(ssl.create_default_context(cafile=files.path("ca.pem")))
+    except OSError as error:  # of which ssl.SSLError is one
+        raise _unusable(files.path("ca.pem"), error.strerror or str(error)) from error
+
+
+@functools.lru_cache(maxsize=8)
+def _shared_trust(authority: bytes) -> _Trust:
+    """Raises ValueError for what is no plain certificate: a file has more forms."""
+    if not authority:
+        raise ValueError("empty")  # for Python that would be whomever this computer trusts
+    try:
+        return _Trust(ssl.create_default_context(cadata=authority.decode("ascii")))
     except ssl.SSLError as error:
-        raise ValueError(error.reason or str(error)) from error
+        raise ValueError(str(error)) from error
+
+
+def _is_p256(certificate: bytes) -> bool:
+    """Whether its key is of the kind that we make."""
+    head, _, rest = certificate.partition(b"-----BEGIN CERTIFICATE-----")
+    try:
+        der = base64.b64decode(rest.partition(b"-----")[0])
+    except ValueError:
+        return False
+    return not head.strip() and _P256 in der
 
 
 def _unusable(path: str, cause: str) -> EndpointUnverified:
@@ -196,7 +218,7 @@ def _explained(error: Exception, who: str) -> tuple[str, str]:
     """How far the request came, and that in words."""
     if isinstance(error, ConnectionRefusedError):
         return "port", "refuses connections"
-    if isinstance(error, (socket.gaierror, UnicodeError)):
+    if isinstance(error, (socket.gaierror, UnicodeEncodeError)) or type(error) is UnicodeError:  # the IDNA codec's
         return "name", "does not resolve"
     if isinstance(error, TimeoutError) or (isinstance(error, OSError) and error.errno in _NO_ROUTE):
         return "route", "does not answer"
@@ -227,7 +249,7 @@ def verify_endpoint(
         )
 
     def retryable(error: Exception) -> bool:
-        return isinstance(error, EndpointUnverified) and error.layer not in _NOT_WAITED_FOR
+        return isinstance(error, EndpointUnverified) and error.layer not in NOT_WAITED_FOR
 
     try:
         within.retry(attempt, retryable=retryable, first=0.02, longest=0.5)

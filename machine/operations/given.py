@@ -47,7 +47,7 @@ def await_endpoint(op: Operation, machine: Machine) -> None:
     with op.step("endpoint") as step:
         health = op.deadline.retry(
             lambda: ask_engine(address, port, files, op.deadline),
-            retryable=lambda error: isinstance(error, EndpointUnverified),
+            retryable=lambda error: isinstance(error, EndpointUnverified) and error.layer != "files",
             first=0.1,
             longest=1.0,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 _LOOK_UP_SECONDS = 0.5
@@ -32,9 +32,7 @@ class _Watchdog:
         token = object()
         with self._lock:
             self._watched[token] = time.monotonic() + seconds, what
-            if not self._awake:
-                threading.Thread(target=self._watch, name="ssh-watchdog", daemon=True).start()
-                self._awake = True
+            self._awake = self._awake or _started(self._watch, "ssh-watchdog")  # without one: the next who comes
         try:
             yield
         finally:
@@ -53,9 +51,20 @@ class _Watchdog:
                     self._awake = False  # who comes from here on starts another one
             for each in closed:
                 # Apart: saying good-bye may wait for the other side as well.
-                threading.Thread(target=each.close, name="ssh-watchdog-close", daemon=True).start()
+                if not _started(each.close, "ssh-watchdog-close"):
+                    with contextlib.suppress(Exception):  # no thread is to be had: nobody else may be forgotten for it
+                        each.close()
             if over:
                 return
+
+
+def _started(target: Callable[[], object], name: str) -> bool:
+    """Run it on a thread of its own; False where the system has none left."""
+    try:
+        threading.Thread(target=target, name=name, daemon=True).start()
+    except RuntimeError:
+        return False
+    return True
 
 
 _watchdog = _Watchdog()

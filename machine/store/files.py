@@ -1,8 +1,7 @@
 """Files beside the database, because other programs read them: ``DOCKER_CERT_PATH``, ``ssh -i``, known_hosts.
 
 ``machines/NAME/{ca,cert,key,server}.pem  id_ed25519  id_ed25519.pub  known_hosts`` and ``certs/{ca,ca-key}.pem``.
-Directories are 0700, secrets 0600. A file is replaced whole or not at all, also when the power goes; what can be made
-again from something that is on the disk is not waited for, and the power may take it.
+Directories are 0700, secrets 0600. A file is replaced whole or not at all, also when the power goes.
 A process that was killed in the middle leaves a temporary file; the next operation sweeps it away.
 """
 
@@ -11,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
 from machine.errors import StoreError
 from machine.store.database import make_private_directory, sync_directory
@@ -54,12 +53,11 @@ class Files:
         """Replace a file whole: temporary file, fsync, rename, fsync of the directory."""
         self.write_all({name: (content, mode)})
 
-    def write_all(self, contents: Mapping[str, tuple[bytes, int]], *, derived: Collection[str] = ()) -> None:
-        """Replace files, each whole, in this order; the directory is synchronised once, where one was waited for.
+    def write_all(self, contents: Mapping[str, tuple[bytes, int]]) -> None:
+        """Replace files, each whole, in this order; the directory is synchronised once.
 
         Args:
             contents: by name: what is in it, and its mode.
-            derived: the names of those that can be made again.
         """
         if not os.path.isdir(self.directory):  # who has taken the machine over may have removed it
             self._before_change()
@@ -68,13 +66,12 @@ class Files:
         try:
             for name, (content, mode) in contents.items():
                 left.append(temporary := self._beside(name))
-                _write(temporary, content, mode, wait=name not in derived)
+                _write(temporary, content, mode)
             self._before_change()
             for name in contents:
                 os.replace(left[0], self.path(name))
                 del left[0]
-            if any(name not in derived for name in contents):
-                sync_directory(self.directory)
+            sync_directory(self.directory)
         except OSError as error:
             self._before_change()  # whoever has lost the right to write need not hear what came of trying
             raise self._not_written(name, error) from error
@@ -138,12 +135,8 @@ class Files:
         return self.path(f".{name}.{os.getpid()}-{os.urandom(4).hex()}")
 
 
-def _write(path: str, content: bytes, mode: int, *, wait: bool) -> None:
-    """Make a file that is not there yet.
-
-    Args:
-        wait: until it is on the disk.
-    """
+def _write(path: str, content: bytes, mode: int) -> None:
+    """Make a file that is not there yet, on the disk."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _AS_IT_IS, mode)
     try:
         left = memoryview(content)
@@ -151,12 +144,11 @@ def _write(path: str, content: bytes, mode: int, *, wait: bool) -> None:
             left = left[os.write(descriptor, left) :]
         if os.fstat(descriptor).st_mode & 0o777 != mode:  # the umask has taken something away
             os.chmod(path, mode)
-        if wait:
-            os.fsync(descriptor)
+        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
 def _unlink(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):  # renamed by now, swept away, or gone with the directory
+    with contextlib.suppress(OSError):  # not made, renamed by now, or gone with the directory; the rest is swept away
         os.unlink(path)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from machine.ssh import watchdog
 
 
@@ -39,3 +41,20 @@ def test_the_thread_is_there_only_while_something_is_watched() -> None:
     again = Waiting()
     with watchdog.closing_after(again, 0.0):
         assert again.closed.wait(10)
+
+
+def test_where_no_thread_is_to_be_had_nobody_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, refused = threading.Thread.start, threading.Event()
+
+    def once_not(thread: threading.Thread) -> None:
+        if thread.name == "ssh-watchdog-close" and not refused.is_set():
+            refused.set()
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", once_not)
+    first, second = Waiting(), Waiting()
+    with watchdog.closing_after(first, 0.0), watchdog.closing_after(second, 1.0):
+        assert first.closed.wait(10)
+        assert second.closed.wait(10)
+    assert refused.is_set()

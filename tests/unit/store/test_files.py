@@ -81,17 +81,16 @@ def test_removing_twice_is_success(files: Files) -> None:
     assert not os.path.exists(files.directory)
 
 
-def test_the_disk_is_waited_for_where_something_cannot_be_made_again(
+def test_where_nothing_can_be_written_it_is_an_error_of_the_store(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files.write("id", b"secret")  # the directory is there
-    synchronised: list[str] = []
-    fsync = os.fsync
-    monkeypatch.setattr(
-        os, "fsync", lambda at: synchronised.append(os.path.basename(os.readlink(f"/proc/self/fd/{at}"))) or fsync(at)
-    )
-    files.write_all({"id": (b"new", 0o600), "id.pub": (b"half", PUBLIC)}, derived=["id.pub"])
-    assert [name.split(".")[1] if name.startswith(".") else name for name in synchronised] == ["id", "web"]
-    files.write_all({"id.pub": (b"half", PUBLIC)}, derived=["id.pub"])
-    assert len(synchronised) == 2
-    assert files.read("id.pub") == b"half"
+    files.write("key.pem", b"old")
+
+    def refused(*_arguments: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(os, "open", refused)
+    monkeypatch.setattr(os, "unlink", refused)
+    with pytest.raises(StoreError, match="cannot write") as raised:
+        files.write("key.pem", b"new")
+    assert raised.value.cause == "Read-only file system"
