@@ -36,7 +36,7 @@ _HINTS = {
 # Nothing that waiting would change: what is between here and the port does not let us through.
 NO_WAY = ("name", "route", "port")
 # Nor is a file mended that it cannot be asked with.
-NOT_WAITED_FOR = (*NO_WAY, "files")
+_NOT_WAITED_FOR = (*NO_WAY, "files")
 _P256 = bytes.fromhex("301306072a8648ce3d020106082a8648ce3d030107")  # id-ecPublicKey, prime256v1: RFC 5480
 
 
@@ -249,7 +249,7 @@ def verify_endpoint(
         )
 
     def retryable(error: Exception) -> bool:
-        return isinstance(error, EndpointUnverified) and error.layer not in NOT_WAITED_FOR
+        return isinstance(error, EndpointUnverified) and error.layer not in _NOT_WAITED_FOR
 
     try:
         within.retry(attempt, retryable=retryable, first=0.02, longest=0.5)
